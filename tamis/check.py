@@ -1,0 +1,45 @@
+"""check - the plugin contract: what a check is and what it may use.
+
+A check is a frozen dataclass whose fields are its options (see `tamis.config.schema.option`). It holds no state
+between calls: state is the store's, time is `services.clock`. Envelope checks live in policyd/checks, content
+checks in milters/checks; a third party names its own in the entry point group ``tamis.checks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from tamis.transaction import Stage, Transaction
+from tamis.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tamis.dns import Resolver
+    from tamis.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a check may ask the world; built once by the program, passed to every run.
+
+    clock: seconds since the epoch. hostname: our own name, as in HELO and authserv-id."""
+
+    store: Store
+    dns: Resolver
+    clock: Callable[[], float]
+    hostname: str
+
+
+class Check(Protocol):
+    """One question asked of a transaction.
+
+    name: its word in the registry, logs and metrics. stages: when it can be asked."""
+
+    name: ClassVar[str]
+    stages: ClassVar[frozenset[Stage]]
+
+    async def run(self, txn: Transaction, services: Services) -> Verdict:
+        """Judge *txn*. TempFail and PermFail are verdicts too; any other exception is a bug, and then the
+        operator's `on_error` decides."""
+        ...

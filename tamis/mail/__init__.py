@@ -1,0 +1,1 @@
+"""mail - messages, header fields, addresses, Authentication-Results: bytes in, facts out, no I/O."""

@@ -1,0 +1,154 @@
+"""pipeline - runs the checks of a stage and writes down what came of it.
+
+Order is the configuration's. The first verdict that is not PASS ends the stage; edits of passes add up. The
+stage has one deadline for all its checks. A check in shadow mode runs, is counted and is journalled, and its
+verdict is not obeyed. What a failing check means is its `on_error`. Log line, metrics and journal of decisions
+are written here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+from tamis import metrics
+from tamis.check import Services
+from tamis.errors import PermFail, TempFail
+from tamis.journal import Journal
+from tamis.log import Log
+from tamis.outcome import from_exception
+from tamis.registry import Configured
+from tamis.transaction import Stage, Transaction
+from tamis.verdict import PASS, Edit, Kind, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check said. *error*: the verdict stands for a failure. *obeyed*: false in shadow mode and for
+    an error with on_error = "pass"."""
+
+    label: str
+    verdict: Verdict
+    obeyed: bool = True
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the stage decided, and each check's part in it, in order."""
+
+    verdict: Verdict
+    results: tuple[Result, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The check that decided; "" where all passed."""
+        if self.verdict.kind is Kind.PASS:
+            return ""
+        return self.results[-1].label
+
+
+class Pipeline:
+    """The configured checks of one program."""
+
+    def __init__(
+        self,
+        program: str,
+        checks: Iterable[Configured],
+        services: Services,
+        log: Log,
+        journal: Journal,
+        deadline_s: float,
+    ) -> None:
+        self.program = program
+        self.services = services
+        self.log = log
+        self.journal = journal
+        self.deadline_s = deadline_s
+        active = [c for c in checks if c.mode != "off"]
+        self._of_stage = {s: tuple(c for c in active if s in c.check.stages) for s in Stage}
+        for configured in active:
+            metrics.declare_check(program, configured.label)
+
+    def asks(self, stage: Stage) -> bool:
+        """Whether any check wants *stage*."""
+        return bool(self._of_stage[stage])
+
+    async def run(self, stage: Stage, txn: Transaction) -> Decision:
+        """Judge *txn* at *stage*. Never raises but for cancellation: a failure is a verdict."""
+        checks = self._of_stage[stage]
+        started = monotonic()
+        decision = await self._judge(checks, txn) if checks else Decision(PASS)
+        self._record(stage, txn, decision, monotonic() - started)
+        return decision
+
+    async def _judge(self, checks: tuple[Configured, ...], txn: Transaction) -> Decision:
+        results: list[Result] = []
+        edits: list[Edit] = []
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.deadline_s
+        for configured in checks:
+            result = await self._run_one(configured, txn, deadline)
+            results.append(result)
+            if not result.obeyed:
+                continue
+            if result.verdict.kind is not Kind.PASS:
+                return Decision(result.verdict, tuple(results))
+            edits += result.verdict.edits
+        return Decision(Verdict(Kind.PASS, edits=tuple(edits)) if edits else PASS, tuple(results))
+
+    async def _run_one(self, configured: Configured, txn: Transaction, deadline: float) -> Result:
+        obeyed = configured.mode == "enforce"
+        try:
+            async with asyncio.timeout_at(deadline):
+                verdict = _proper(await configured.check.run(txn, self.services))
+        except PermFail as exc:
+            return Result(configured.label, from_exception(exc), obeyed)
+        except Exception as exc:  # whatever a check does wrong, the mail gets an answer
+            if not isinstance(exc, TempFail | TimeoutError):
+                self.log.exception("check failed", exc, check=configured.label, queue_id=txn.queue_id)
+            return Result(
+                configured.label, from_exception(exc), obeyed and configured.on_error == "defer", error=True
+            )
+        return Result(configured.label, verdict, obeyed)
+
+    def _record(self, stage: Stage, txn: Transaction, decision: Decision, took_s: float) -> None:
+        metrics.observe_stage(self.program, stage.value, decision.verdict.kind.value, took_s)
+        for result in decision.results:
+            metrics.count_check(
+                self.program, result.label, result.verdict.kind.value, result.obeyed, result.error
+            )
+        fields = {
+            "stage": stage.value,
+            "queue_id": txn.queue_id,
+            "instance": txn.instance,
+            "client_address": txn.client_address,
+            "sasl_username": txn.sasl_username,
+            "sender": txn.sender,
+            "recipient": txn.recipient,
+            "verdict": decision.verdict.kind.value,
+            "check": decision.label,
+            "status": decision.verdict.status,
+            "reason": decision.verdict.reason,
+        }
+        self.log.info("decision", **fields)
+        self.journal.append(
+            self.program,
+            {**fields, "text": decision.verdict.text, "checks": [_brief(r) for r in decision.results]},
+        )
+
+
+def _proper(verdict: object) -> Verdict:
+    """What a check returned. Raises TypeError: a plugin may be written without types."""
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"a check returns a Verdict, not {type(verdict).__name__}")
+    return verdict
+
+
+def _brief(result: Result) -> str:
+    """``label=kind`` with the reason, and a mark where it was not obeyed: one word of the journal."""
+    reason = f":{result.verdict.reason}" if result.verdict.reason else ""
+    mark = "" if result.obeyed else "(error)" if result.error else "(shadow)"
+    return f"{result.label}={result.verdict.kind.value}{reason}{mark}"

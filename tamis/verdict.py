@@ -1,0 +1,69 @@
+"""verdict - what a check thinks of a transaction, and the edits it wants. Pure data.
+
+A verdict is an opinion; what a peer is told is made from it in `tamis.outcome`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """The closed set of opinions, mildest first."""
+
+    PASS = "pass"
+    DISCARD = "discard"
+    HOLD = "hold"
+    DEFER = "defer"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class AddHeader:
+    """Put a header field above all others (`at_top`) or below them."""
+
+    name: str
+    value: str
+    at_top: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHeader:
+    """Remove the *occurrence*-th field (1 is the topmost) of that *name*."""
+
+    name: str
+    occurrence: int
+
+
+Edit = AddHeader | RemoveHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An opinion. *status* is an enhanced status code, *text* one sentence for the sender, *reason* a word for
+    logs, metrics and the journal; a PASS may carry edits, the others lose theirs."""
+
+    kind: Kind
+    status: str = ""
+    text: str = ""
+    reason: str = ""
+    edits: tuple[Edit, ...] = ()
+
+
+PASS = Verdict(Kind.PASS)
+
+
+def passed(*edits: Edit, reason: str = "") -> Verdict:
+    """No objection, with edits."""
+    return Verdict(Kind.PASS, reason=reason, edits=edits)
+
+
+def defer(status: str, text: str, reason: str = "") -> Verdict:
+    """Ask the sender to come back later; *status* is 4.x.x."""
+    return Verdict(Kind.DEFER, status, text, reason)
+
+
+def reject(status: str, text: str, reason: str = "") -> Verdict:
+    """Refuse for good; *status* is 5.x.x."""
+    return Verdict(Kind.REJECT, status, text, reason)
