@@ -1,0 +1,119 @@
+"""table - the metrics of all programs: name, meaning, and every value that a label may take.
+
+Names: https://prometheus.io/docs/practices/naming. A metric whose second word
+is a program's name is that program's alone.
+"""
+
+from __future__ import annotations
+
+from tamis.metrics.family import OPEN, counter, gauge, histogram
+from tamis.verdict import Kind
+
+PROGRAMS = ("policyd", "milter", "lda")
+STAGES = ("CONNECT", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE", "VRFY", "ETRN")
+KINDS = tuple(kind.value for kind in Kind)
+
+FAST_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+SLOW_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SIZES_BYTES = (1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6)
+
+_OPERATIONS = ("charge", "first_seen", "other")
+
+BUILD = gauge("tamis_build_info", "The version that runs; always 1.", "max", version=OPEN)
+RELOAD_OK = gauge(
+    "tamis_config_last_reload_successful", "1 if the last reload was obeyed, 0 if refused.", "mostrecent"
+)
+RELOADED = gauge(
+    "tamis_config_last_reload_success_timestamp_seconds",
+    "When the configuration in use was read.",
+    "mostrecent",
+)
+DECISIONS = counter(
+    "tamis_decisions_total", "Decisions of the checks together.", program=OPEN, stage=STAGES, verdict=KINDS
+)
+STAGE_S = histogram(
+    "tamis_stage_duration_seconds", "Time of all checks of a stage.", FAST_S, program=OPEN, stage=STAGES
+)
+CHECKS = counter(
+    "tamis_check_results_total",
+    "What checks said; not obeyed are those in shadow mode and errors with on_error = pass.",
+    program=OPEN,
+    check=OPEN,
+    verdict=KINDS,
+    obeyed=("yes", "no"),
+)
+CHECK_ERRORS = counter(
+    "tamis_check_errors_total", "Checks that failed, so that on_error decided.", program=OPEN, check=OPEN
+)
+JOURNAL = counter("tamis_journal_records_total", "Decision records written.")
+JOURNAL_LOST = counter("tamis_journal_write_failures_total", "Decision records that could not be written.")
+STORE_S = histogram(
+    "tamis_store_operation_duration_seconds",
+    "Time of an operation of the state store, failed ones too.",
+    FAST_S,
+    backend=OPEN,
+    operation=_OPERATIONS,
+)
+STORE_ERRORS = counter(
+    "tamis_store_errors_total",
+    "Operations of the state store that became temporary failures.",
+    backend=OPEN,
+    operation=_OPERATIONS,
+)
+STORE_UP = gauge("tamis_store_up", "1 if the last operation succeeded.", "livemin", backend=OPEN)
+DNS = counter(
+    "tamis_dns_queries_total",
+    "DNS questions sent, by type and kind of answer.",
+    type=("A", "AAAA", "MX", "TXT", "PTR", "other"),
+    result=("answer", "empty", "failure", "timeout", "other"),
+)
+DNS_S = histogram("tamis_dns_query_duration_seconds", "Time until a DNS answer or its failure.", SLOW_S)
+DNS_CACHE = counter("tamis_dns_cache_total", "Look-ups in the DNS cache.", result=("hit", "miss"))
+SPF = counter(
+    "tamis_spf_results_total",
+    "SPF results (RFC 7208 section 2.6).",
+    result=("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "other"),
+)
+POLICYD_OPEN = gauge("tamis_policyd_connections", "Open connections.", "livesum")
+POLICYD_REFUSED = counter(
+    "tamis_policyd_refused_total",
+    "Connections that were hung up on.",
+    reason=("full", "protocol", "timeout", "other"),
+)
+POLICYD_STRANGERS = counter(
+    "tamis_policyd_unknown_requests_total",
+    "Requests that were not understood and answered DUNNO.",
+    reason=("request", "state", "other"),
+)
+MILTER_OPEN = gauge("tamis_milter_sessions", "Open milter sessions.", "livesum")
+MILTER_MESSAGES = counter(
+    "tamis_milter_messages_total",
+    "Messages by what was answered at their end or before.",
+    action=("accept", "defer", "reject", "discard", "hold", "other"),
+)
+MILTER_ABORTED = counter("tamis_milter_aborted_total", "Messages that ended before their end of data.")
+MILTER_ERRORS = counter("tamis_milter_errors_total", "Defects in callbacks; each deferred its message.")
+MILTER_RESTARTS = counter("tamis_milter_worker_restarts_total", "Workers that died and were replaced.")
+MILTER_S = histogram("tamis_milter_message_duration_seconds", "Time at end of message.", SLOW_S)
+MILTER_SIZES = histogram("tamis_milter_message_bytes", "Sizes of messages.", SIZES_BYTES)
+LDA_OPEN = gauge(
+    "tamis_lda_connections", "Open connections.", "livesum", listener=("lmtp", "handoff", "other")
+)
+LDA_REFUSED = counter(
+    "tamis_lda_refused_total",
+    "Connections that were hung up on.",
+    reason=("full", "protocol", "timeout", "other"),
+)
+LDA_OUTCOMES = counter(
+    "tamis_lda_deliveries_total",
+    "Recipients by what became of their message.",
+    outcome=("stored", "discarded", "redirected", "rejected", "deferred", "bounced", "other"),
+)
+LDA_S = histogram("tamis_lda_delivery_duration_seconds", "Time of one recipient's delivery.", SLOW_S)
+LDA_SIZES = histogram("tamis_lda_message_bytes", "Sizes of messages.", SIZES_BYTES)
+SIEVE = counter(
+    "tamis_sieve_runs_total",
+    "Sieve scripts by how their run ended; a failed run kept the message.",
+    result=("ok", "script_error", "run_error", "other"),
+)
+SIEVE_S = histogram("tamis_sieve_run_duration_seconds", "Time of one run of a user's scripts.", FAST_S)
