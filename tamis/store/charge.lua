@@ -1,0 +1,69 @@
+-- charge - `Store.charge` in one step: all windows or none. The twin of `decide` in bucket.py.
+--
+-- KEYS  one for each window, and with `once` the remembered answer behind them
+-- ARGV  now (us), cost, skew (us), life of the answer (us; 0 without `once`),
+--       then unit, drain, capacity of each window
+-- A bucket is "level moment"; a remembered answer is "expires answer"; the reply is
+-- "repeated allowed remaining wait window", wait in us, -1 for never.
+-- Numbers are whole and below 2^52, where doubles are exact; "%.0f", for tostring would round them.
+
+local now, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
+local skew, answer_life = tonumber(ARGV[3]), tonumber(ARGV[4])
+local windows = #KEYS
+if answer_life > 0 then windows = windows - 1 end
+local known = redis.call('MGET', unpack(KEYS))
+
+if answer_life > 0 and known[#KEYS] then
+  local expires, answer = string.match(known[#KEYS], '^(%d+) (.+)$')
+  if now < tonumber(expires) then return '1 ' .. answer end
+end
+
+local filled, life = {}, {}
+local wait, refusing, left = 0, 0, 0
+local least, tightest
+
+for i = 1, windows do
+  local unit, drain, capacity = tonumber(ARGV[3 * i + 2]), tonumber(ARGV[3 * i + 3]), tonumber(ARGV[3 * i + 4])
+  local level, moment = 0, now
+  if known[i] then
+    local l, m = string.match(known[i], '^(%d+) (%d+)$')
+    level, moment = tonumber(l), tonumber(m)
+    if moment > now + skew then
+      level, moment = 0, now
+    elseif moment < now then
+      level = math.max(0, level - (now - moment) * drain)
+      moment = now
+    end
+  end
+  local over = level + cost * unit - capacity
+  local this_wait = 0
+  if cost * unit > capacity then
+    this_wait = math.huge
+  elseif over > 0 then
+    this_wait = math.ceil(over / drain)
+  end
+  if this_wait > wait then
+    wait, refusing, left = this_wait, i - 1, math.floor((capacity - level) / unit)
+  end
+  level = level + cost * unit
+  filled[i] = string.format('%.0f %.0f', level, moment)
+  life[i] = string.format('%.0f', math.ceil((level / drain + skew) / 1000))
+  local remaining = math.floor((capacity - level) / unit)
+  if not least or remaining < least then least, tightest = remaining, i - 1 end
+end
+
+local answer
+if wait > 0 then
+  if wait == math.huge then wait = -1 end
+  answer = string.format('0 %.0f %.0f %d', left, wait, refusing)
+else
+  answer = string.format('1 %.0f 0 %d', least, tightest)
+  if cost > 0 then
+    for i = 1, windows do redis.call('SET', KEYS[i], filled[i], 'PX', life[i]) end
+  end
+end
+if answer_life > 0 then
+  redis.call('SET', KEYS[#KEYS], string.format('%.0f ', now + answer_life) .. answer,
+    'PX', string.format('%.0f', (answer_life + skew) / 1000))
+end
+return '0 ' .. answer

@@ -1,0 +1,74 @@
+"""memory - the store of demonstrations and tests: one process, forgotten when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from tamis.store import Charge, Window
+from tamis.store.attempt import Attempt, Sight
+from tamis.store.bucket import MICROS, ONCE_US, SKEW_US, Bucket, decide
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+FIRST_SWEEP = 1024
+
+
+class MemoryStore:
+    """Dictionaries. Each entry begins with the second after which it says nothing any more."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str], tuple[float, Bucket]] = {}
+        self._answers: dict[tuple[str, str], tuple[float, Charge]] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._sweep_at = FIRST_SWEEP
+
+    async def charge(
+        self, subject: str, windows: Sequence[Window], cost: int, now: float, once: str = ""
+    ) -> Charge:
+        """See `Store.charge`."""
+        attempt = Attempt.of(subject, windows, cost, now, once)
+        key = (attempt.name, attempt.once)
+        if attempt.once and (known := self._answers.get(key)) and attempt.now_us / MICROS < known[0]:
+            return replace(known[1], repeated=True)
+        charge = self._decide(attempt)
+        if attempt.once:
+            self._answers[key] = ((attempt.now_us + ONCE_US) / MICROS, charge)
+        self._sweep(now)
+        return charge
+
+    def _decide(self, attempt: Attempt) -> Charge:
+        keys = [(attempt.name, limit.rate) for limit in attempt.limits]
+        buckets = [entry[1] if (entry := self._buckets.get(key)) else None for key in keys]
+        charge, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us)
+        for key, limit, bucket in zip(keys, attempt.limits, filled, strict=False):
+            self._buckets[key] = (limit.lasts_until(bucket) / MICROS, bucket)
+        return charge
+
+    async def first_seen(self, key: str, now: float, keep_s: float) -> float:
+        """See `Store.first_seen`."""
+        sight = Sight.of(key, now, keep_s)
+        expires, first = self._seen.get(sight.name, (now, now))
+        first = sight.first(first, expires)
+        self._seen[sight.name] = (sight.expires, first)
+        self._sweep(now)
+        return first
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+
+    def _sweep(self, now: float) -> None:
+        """Forget what has expired whenever the store has doubled: on average one look at each entry."""
+        if len(self._buckets) + len(self._answers) + len(self._seen) < self._sweep_at:
+            return
+        oldest = now - SKEW_US / MICROS
+        self._buckets = _live(self._buckets, oldest)
+        self._answers = _live(self._answers, oldest)
+        self._seen = _live(self._seen, oldest)
+        self._sweep_at = max(FIRST_SWEEP, 2 * (len(self._buckets) + len(self._answers) + len(self._seen)))
+
+
+def _live(entries: dict[K, tuple[float, V]], oldest: float) -> dict[K, tuple[float, V]]:
+    return {key: entry for key, entry in entries.items() if entry[0] >= oldest}

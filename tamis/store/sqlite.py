@@ -1,0 +1,34 @@
+"""sqlite - the store in one file, shared by every program of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tamis.store import Charge, Window, sqlite_verbs
+from tamis.store.attempt import Attempt, Sight
+from tamis.store.group_commit import GroupCommit
+
+
+class SqliteStore:
+    """See `Store`. The file is opened at the first request: make it before a fork, use it after."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._commits = GroupCommit(path, timeout_s)
+
+    async def charge(
+        self, subject: str, windows: Sequence[Window], cost: int, now: float, once: str = ""
+    ) -> Charge:
+        """See `Store.charge`."""
+        attempt = Attempt.of(subject, windows, cost, now, once)
+        return await self._commits.ask(partial(sqlite_verbs.charge, attempt=attempt), now)
+
+    async def first_seen(self, key: str, now: float, keep_s: float) -> float:
+        """See `Store.first_seen`."""
+        sight = Sight.of(key, now, keep_s)
+        return await self._commits.ask(partial(sqlite_verbs.first_seen, sight=sight), now)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await self._commits.close()

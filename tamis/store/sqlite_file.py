@@ -1,0 +1,163 @@
+"""sqlite_file - the database file: how it is opened, what is in it, how it grows up and how it forgets.
+
+WAL, so that readers of other programs never wait, and ``synchronous = NORMAL``: a commit is written and not
+flushed. The death of our process, kill -9 included, loses nothing that was answered. Power loss may lose what
+came since the last checkpoint, and `SqliteStore` makes one each second: a second of counters against a flush
+(0.1 to 20 ms) on every answer. The file itself stays whole in both cases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+# A statement that waits for another process's lock stops our event loop: never for longer than this.
+LOCK_WAIT_S = 0.002
+
+# One step a version; never change one that was released, append the next. PRAGMA user_version counts them.
+# Every table is keyed by name first and has *expires*: seconds after which the row says nothing any more.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE bucket (
+            name TEXT NOT NULL,
+            rate TEXT NOT NULL,
+            level INTEGER NOT NULL,
+            moment INTEGER NOT NULL,
+            expires REAL NOT NULL,
+            PRIMARY KEY (name, rate)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE answer (
+            name TEXT NOT NULL PRIMARY KEY,
+            allowed INTEGER NOT NULL,
+            remaining INTEGER NOT NULL,
+            retry_after_s REAL NOT NULL,
+            window INTEGER NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE seen (
+            name TEXT NOT NULL PRIMARY KEY,
+            first REAL NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
+)
+
+TABLES = ("bucket", "answer", "seen")
+
+# By primary result code (sqlite.org/rescode.html). A mail peer may read them: no path is in them.
+_SENTENCES = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked by another process",
+    sqlite3.SQLITE_FULL: "cannot be written because the disk is full",
+    sqlite3.SQLITE_READONLY: "may not be written by this program",
+    sqlite3.SQLITE_PERM: "may not be opened by this program",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_IOERR: "cannot be read or written, its disk fails",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is damaged: this is no SQLite database",
+}
+
+
+class UnusableError(sqlite3.DatabaseError):
+    """The file is whole and still not for us; the sentence says why."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or create the database at *path*, in today's schema. Raises sqlite3.Error or OSError.
+
+    Transactions are begun by hand; the connection may be used from any one thread at a time."""
+    _create(path)
+    db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(path: Path) -> None:
+    """SQLite would create it world-readable, and senders and recipients are in it.
+
+    An existing file is left alone: to close it here would let go of the locks of every other connection that
+    this process has to it (sqlite.org/howtocorrupt.html section 2.2)."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660))
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise UnusableError("its file system cannot share memory (a network file system?)")
+    db.execute("PRAGMA synchronous = NORMAL")
+    if _version(db) != len(MIGRATIONS):
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            _migrate(db)
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = _version(db)  # again, now that nobody else can change it
+    if version > len(MIGRATIONS):
+        raise UnusableError(f"it was written by a newer Tamis (schema {version}, ours is {len(MIGRATIONS)})")
+    for step in MIGRATIONS[version:]:
+        for statement in step:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def sentence(exc: BaseException) -> str:
+    """What is wrong with the database, as the rest of a sentence about it. Tells no path."""
+    if isinstance(exc, UnusableError):
+        return f"is not usable: {exc}"
+    if isinstance(exc, OSError):
+        return f"cannot be opened ({exc.strerror or 'operating system error'})"
+    return _SENTENCES.get(primary_code(exc), "failed")
+
+
+def primary_code(exc: BaseException) -> int:
+    """SQLite's result code without its extension; 0 for an exception that has none."""
+    return int(getattr(exc, "sqlite_errorcode", 0)) & 0xFF
+
+
+def checkpoint(path: Path) -> None:
+    """Flush what was committed to the disk. Waits for nobody; for a thread beside the event loop."""
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=0, uri=True)
+    try:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
+        db.close()
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Deletes expired rows, a stretch of each table at a time, round and round.
+
+    An index on *expires* would be written at every charge; walking costs a fraction of that."""
+
+    stretch: int = 512
+    _after: dict[str, str] = field(default_factory=lambda: dict.fromkeys(TABLES, ""))
+
+    def step(self, db: sqlite3.Connection, before: float) -> None:
+        """Look at the next rows of each table and delete those whose *expires* is before *before*."""
+        for table, after in self._after.items():
+            (upto,) = db.execute(_UPTO[table], (after, self.stretch)).fetchone()
+            if upto is not None:
+                db.execute(_DELETE[table], (after, upto, before))
+            self._after[table] = upto or ""
+
+
+_UPTO = {
+    table: f"SELECT max(name) FROM (SELECT name FROM {table} WHERE name > ? ORDER BY name LIMIT ?)"
+    for table in TABLES
+}
+_DELETE = {table: f"DELETE FROM {table} WHERE name > ? AND name <= ? AND expires < ?" for table in TABLES}
