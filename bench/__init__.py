@@ -1,0 +1,1 @@
+"""bench - figures beside our peers, measured in one run on one machine: ``python -m bench [NAME]``."""

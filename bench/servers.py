@@ -1,0 +1,133 @@
+"""servers - start a server on a core of its own in a temporary directory, and stop it again.
+
+Peers come from Debian's packages and are run as shipped, with their state and sockets in the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+SOURCE = Path(__file__).parent
+READY_S = 20.0
+
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = _CORES[0]
+MYSELF = (pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+UNPRIVILEGED = "nobody" if os.geteuid() == 0 else ""  # Tamis does not serve as root
+LOAD_CORES = _CORES[1:] or _CORES
+
+
+def pinned(cores: list[int], command: list[str]) -> list[str]:
+    """*command*, kept to *cores*."""
+    return ["taskset", "-c", ",".join(map(str, cores)), *command]
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, address: str, cores: list[int] | None = None) -> Iterator[str]:
+    """*command* in the foreground, from when it listens at *address* until it has ended."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            pinned(cores or [SERVER_CORE], command), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+    try:
+        wait_for(address, log)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(READY_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def daemon(command: list[str], pidfile: Path, log: Path, address: str) -> Iterator[str]:
+    """*command*, which goes to the background by itself and leaves its number in *pidfile*."""
+    with log.open("wb") as out:
+        subprocess.run(
+            pinned([SERVER_CORE], command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True
+        )
+    try:
+        wait_for(address, log)
+        yield address
+    finally:
+        if pidfile.exists():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pidfile.read_text()), signal.SIGTERM)
+
+
+def wait_for(address: str, log: Path) -> None:
+    """Return once somebody listens at *address* (a path, or host:port)."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            dial(address).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"nobody listens at {address}:\n{log.read_text(errors='replace')}"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+def dial(address: str) -> socket.socket:
+    """A connection to *address*."""
+    if "/" in address:
+        peer = socket.socket(socket.AF_UNIX)
+        try:
+            peer.connect(address)
+        except OSError:
+            peer.close()
+            raise
+        return peer
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)))
+
+
+def give_away(directory: Path) -> None:
+    """Make *directory* that of the user as whom our servers run."""
+    if UNPRIVILEGED:
+        shutil.chown(directory, UNPRIVILEGED)
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def compiled(name: str, directory: Path) -> Path:
+    """The C program ``bench/NAME.c``, built into *directory*."""
+    program = directory / name
+    subprocess.run(["cc", "-O2", "-o", program, SOURCE / f"{name}.c"], check=True)
+    return program
+
+
+def load(program: Path, address: str, *arguments: object) -> Mapping[str, float]:
+    """One run of a load client; what its line of JSON says."""
+    command = pinned(LOAD_CORES, [str(program), address, *map(str, arguments)])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        raise RuntimeError(f"{program.name} {address}: {done.stderr.strip()} {done.stdout.strip()}")
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def say(text: str) -> None:
+    """What is not a figure goes to stderr."""
+    print(text, file=sys.stderr, flush=True)
