@@ -1,0 +1,1 @@
+"""milters - the milter: authenticates and edits messages while Postfix or Sendmail receives them."""

@@ -1,0 +1,172 @@
+"""__main__ - tamis-milter: from the configuration to workers that serve the milter's socket until told to stop.
+
+Order at start: configuration, listener, root no more, metrics port, workers. A worker is this program with the hidden
+flag --worker. prometheus_client decides when it is imported whether it counts for several processes, so that
+directory is made before anything of ours that counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tamis.outcome import EX_CONFIG, EX_OK
+
+if TYPE_CHECKING:
+    import argparse
+
+    from milters.config import Root
+    from milters.prefork import Workers
+    from tamis.log import Log
+    from tamis.registry import Configured
+    from tamis.service import Life
+
+DESCRIPTION = "Authenticate and edit messages while Postfix or Sendmail receives them (milter protocol)."
+EXAMPLES = """\
+tamis.toml:
+
+    [milter.checks.authenticate]
+
+main.cf (a path after unix: is below the queue directory, where a chrooted smtpd finds it):
+
+    smtpd_milters = { unix:tamis/milter, connect_timeout=10s, default_action=tempfail }
+
+default_action says what holds while the milter is away: tempfail tells clients to come back, accept lets mail in
+as it is. SIGHUP reads the configuration again and keeps the old one if the new one is bad; SIGTERM lets messages
+in flight end.
+"""
+
+KILL_AFTER_S = 2.0
+
+_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def main() -> int:
+    """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
+    if _MULTIPROCESS in os.environ and "TAMIS_WORKER" in os.environ:
+        return _main(Path(os.environ[_MULTIPROCESS]))
+    directory = Path(tempfile.mkdtemp(prefix="tamis-milter-"))
+    os.environ[_MULTIPROCESS] = str(directory)
+    try:
+        return _main(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _main(directory: Path) -> int:
+    from milters.config import PROGRAM, assemble
+    from tamis.config.command import answer, configuration, make_parser
+    from tamis.errors import ConfigError
+    from tamis.log import Log
+
+    args = _arguments(make_parser(PROGRAM, DESCRIPTION, EXAMPLES))
+    if (status := answer(args, assemble)) is not None:
+        return status
+    root, checks = configuration(args, assemble)
+    log = Log.open(root.log, PROGRAM)
+    try:
+        if args.worker is not None:
+            _work(args, root, checks, log)
+        else:
+            _serve(args, root, log, directory)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
+    return EX_OK
+
+
+def _arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    import argparse
+
+    parser.add_argument("--worker", type=int, metavar="SLOT", help=argparse.SUPPRESS)
+    parser.add_argument("--listener", type=int, metavar="FD", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+    """Be a worker: until the end of this process, for libmilter's threads cannot be joined."""
+    from milters.build import Program
+    from milters.worker import Worker
+    from tamis import metrics
+    from tamis.config.command import config_path
+
+    metrics.declare_program("milter")
+    program = Program(config_path(args), root, checks, log)
+    Worker(program, log, root.milter.drain).serve(args.listener)
+    os._exit(EX_OK)
+
+
+def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
+    """Be the parent."""
+    from milters.prefork import Workers
+    from tamis.config.command import config_path
+    from tamis.service import Activation, Notifier, drop_privileges, open_listeners, run
+
+    config = root.milter
+    activation, notifier = Activation.from_environment(), Notifier.from_environment()
+    listeners = open_listeners(
+        "milter", [config.listen], log, activation, mode=config.mode, owner=config.user, group=config.group
+    )
+    if config.listen.startswith("inet:"):
+        log.warning(
+            "listening on TCP, where each message takes 40 ms and more: unix: is better",
+            address=config.listen,
+        )
+    listener = listeners[0]  # callbacks are static in C: one socket a process tree
+    _hand_over(directory, config.user)
+    drop_privileges(config.user)
+    path = config_path(args)
+    flags = ["--config", str(path), "--listener", str(listener.fileno())]
+    command = [sys.executable, "-P", "-m", "milters", *flags]
+
+    async def live(life: Life) -> None:
+        workers = Workers(command, config.workers, listener.fileno(), log)
+        workers.start()
+        await life.until_stopped(lambda: _reload(path, workers), f"{config.workers} workers")
+        listener.close()
+        if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
+            workers.kill()
+
+    with _metrics_port(config.metrics, log):
+        run(live, log, notifier)
+
+
+@contextlib.contextmanager
+def _metrics_port(address: str, log: Log) -> Iterator[None]:
+    from tamis import metrics
+    from tamis.service import start_metrics
+
+    metrics.declare_program("milter")
+    port = start_metrics(address, log)
+    try:
+        yield
+    finally:
+        if port is not None:
+            port.close()
+
+
+async def _reload(path: Path, workers: Workers) -> None:
+    """Raises where the file is bad, before any worker looks at it."""
+    from milters.config import assemble
+    from tamis.config.load import load
+
+    load(path, assemble)
+    workers.reload()
+
+
+def _hand_over(directory: Path, user: str) -> None:
+    """The workers write their counters as the user that they become."""
+    if user and os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # drop_privileges says it better
+            os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

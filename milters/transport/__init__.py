@@ -1,0 +1,1 @@
+"""transport - how sessions reach us: one file each, all behind `milters.session`."""

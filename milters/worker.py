@@ -1,0 +1,170 @@
+"""worker - one process that serves the milter's socket: libmilter's threads, an event loop beside them, and signals.
+
+The main thread waits for signals: SIGHUP reads the configuration again, SIGTERM lets sessions end and leaves. To take
+no more of them it puts a dead listener in the place of the shared one; to tell libmilter to stop would drop those
+that it has. The death of the parent counts as SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import threading
+import time
+
+from milters.build import Program
+from milters.session import CONTINUE, Answer, Session, answer
+from milters.transport import libmilter
+from tamis import metrics
+from tamis.bridge import Bridge
+from tamis.errors import TamisError
+from tamis.log import Log
+from tamis.outcome import from_exception
+from tamis.pipeline import Decision
+from tamis.transaction import Stage, Transaction
+
+_ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
+
+BRIDGE_MARGIN_S = 2.0  # the pipeline keeps its deadline itself; the bridge is for a loop that hangs
+PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
+
+
+class Worker:
+    """The `session.Host` of one process."""
+
+    def __init__(self, program: Program, log: Log, drain_s: float) -> None:
+        self.log = log
+        self._program = program
+        self._drain_s = drain_s
+        self._bridge = Bridge(_new_event_loop)
+        self._sessions = 0
+        self._changed = threading.Condition()
+
+    def serve(self, listener: int) -> None:
+        """Until SIGTERM, or the parent's death. *listener* is the descriptor of the shared socket."""
+        wake = _signals_to_pipe()
+        libmilter.register(self, f"fd:{listener}")
+        served = threading.Thread(target=libmilter.main, name="libmilter", daemon=True)
+        served.start()
+        self._wait_for_the_end(wake)
+        _take_no_more(listener)
+        self._drain()
+        self._program.journal.flush()
+
+    def _wait_for_the_end(self, wake: int) -> None:
+        while True:
+            ready, _, _ = select.select([wake, PARENT_FD], [], [])
+            if PARENT_FD in ready:
+                return
+            numbers = os.read(wake, 64)
+            if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+                return
+            if signal.SIGHUP in numbers:
+                self.reload()
+
+    def reload(self) -> None:
+        """Obey the file as it is now; the parent has found it good, so what is bad now is said and left."""
+        try:
+            self._program.rebuild()
+        except TamisError as exc:
+            self.log.error("reload refused, the old configuration stays", error=str(exc))
+
+    def _drain(self) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._sessions, self._drain_s):
+                self.log.warning("stopped before all sessions ended", sessions=self._sessions)
+
+    def opened(self) -> None:
+        """See `session.Host`."""
+        self._count(1)
+
+    def closed(self) -> None:
+        """See `session.Host`."""
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._sessions += change
+            metrics.set_milter_sessions(self._sessions)
+            self._changed.notify_all()
+
+    def asks(self, stage: Stage) -> bool:
+        """See `session.Host`."""
+        return self._program.pipeline.asks(stage)
+
+    def judge(self, stage: Stage, session: Session, recipient: str = "") -> Answer:
+        """See `session.Host`."""
+        try:
+            return answer(self._run(stage, session, recipient))
+        except Exception as exc:  # the MTA gets an answer whatever happens
+            self.defect(stage.value, exc, session)
+            return answer(Decision(from_exception(exc)))
+
+    def end(self, session: Session) -> Answer:
+        """See `session.Host`. A message that a callback could not take is answered for that, unjudged."""
+        started = time.monotonic()
+        said = CONTINUE
+        size_bytes = 0
+        try:
+            if session.failure is not None:
+                said = answer(Decision(from_exception(session.failure)))
+            else:
+                message = session.finish()
+                size_bytes = message.size_bytes
+                txn = session.transaction(message=message)
+                said = answer(self._ask(Stage.END_OF_MESSAGE, txn))
+        except Exception as exc:  # see judge
+            self.defect("end of message", exc, session)
+            said = answer(Decision(from_exception(exc)))
+        finally:
+            session.reset()
+        action = "hold" if said.quarantine else _ACTIONS[said.action]
+        metrics.observe_milter_message(action, time.monotonic() - started, size_bytes)
+        return said
+
+    def _run(self, stage: Stage, session: Session, recipient: str) -> Decision:
+        return self._ask(stage, session.transaction(recipient=recipient))
+
+    def _ask(self, stage: Stage, txn: Transaction) -> Decision:
+        pipeline = self._program.pipeline
+        return self._bridge.call(pipeline.run(stage, txn), pipeline.deadline_s + BRIDGE_MARGIN_S)
+
+    def aborted(self) -> None:
+        """See `session.Host`."""
+        metrics.count_milter_aborted()
+
+    def defect(self, step: str, exc: BaseException, session: Session) -> None:
+        """See `session.Host`."""
+        metrics.count_milter_error()
+        self.log.exception("milter step failed", exc, step=step, queue_id=session.queue_id)
+
+
+def _signals_to_pipe() -> int:
+    """A descriptor that gets a byte, the number, for each signal."""
+    wake, end = os.pipe()
+    os.set_blocking(end, False)
+    signal.set_wakeup_fd(end, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: None)
+    return wake
+
+
+def _take_no_more(listener: int) -> None:
+    """Put a listener that nobody can reach in the place of the shared one; the other workers keep theirs."""
+    dead = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    dead.bind(f"\0tamis-dead-{os.getpid()}")
+    dead.listen(1)
+    dead.setblocking(False)
+    os.dup2(dead.fileno(), listener)
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
