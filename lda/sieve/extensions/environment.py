@@ -1,0 +1,41 @@
+"""environment (RFC 5183): facts about where the script runs. Unknown items match nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lda.sieve.compile import Build
+from lda.sieve.language import Extension, Predicate, string, strings
+from lda.sieve.machine import Frame
+from lda.sieve.matching import MatchingTest
+from lda.sieve.text import Text, Texts
+from tamis import __version__
+
+ENGINE = {"name": "Tamis", "version": __version__}
+"""What the engine knows by itself; the host's items go before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment(MatchingTest):
+    """``environment [COMPARATOR] [MATCH-TYPE] <name: string> <key-list: string-list>``"""
+
+    item: Text = string("name")
+    keys: Texts = strings("key list")
+
+    name: ClassVar[str] = "environment"
+
+    def predicate(self, build: Build) -> Predicate:
+        match, counts = self.matcher(build, self.keys), self.match.type.counts
+
+        def holds(frame: Frame) -> bool:
+            item = self.item(frame).lower()
+            value = frame.context.environment.get(item, ENGINE.get(item))
+            if value is None:
+                return False
+            return match(frame, () if counts and value == "" else (value,))
+
+        return holds
+
+
+EXTENSION = Extension(capability="environment", tests=(Environment,))

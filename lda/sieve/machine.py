@@ -1,0 +1,267 @@
+"""machine - runs compiled scripts: one frame a run, one loop over operations, a plan in the end. Pure.
+
+An operation is a function of the frame that returns the index of the next one; -1 ends the script. A question
+is an exception inside an operation (`Frame.ask`): the loop yields it and runs the operation again, which then finds
+the answer. So tests and actions are plain functions, and only operations that may ask pay for asking.
+
+Time is bounded by steps, about 0.1 microseconds each, which everything that loops spends; the host may add a
+clock. RFC 5228 section 2.10.6: a failure takes back what the script has decided and leaves the implicit keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lda.sieve.context import Context, Envelope
+from lda.sieve.diagnostics import Diagnostic, Phase, Severity
+from lda.sieve.plan import Action, Answer, Plan, Question, Source, Store
+from lda.sieve.result import Conflict, Result
+from lda.sieve.view import MessageView
+from tamis.mail.message import Message
+
+if TYPE_CHECKING:
+    from lda.sieve.trace import Trace
+
+Operation = Callable[["Frame"], int]
+END = -1
+_CLOCK_STEPS = 200_000
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A compiled script: immutable, shared by all runs. requires: the capabilities it asked for."""
+
+    name: str
+    operations: tuple[Operation, ...]
+    sources: tuple[Source, ...]
+    requires: frozenset[str] = frozenset()
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+class Failure(Exception):  # becomes Plan.error
+    """The script went wrong while running. source: where, if it is not the running statement."""
+
+    def __init__(self, text: str, source: Source | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.source = source
+
+
+class _Pending(Exception):  # never leaves this file
+    """A question without an answer yet."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self.question = question
+
+
+class Frame:
+    """The state of one run.
+
+    captures: match variables, ``${0}`` first. variables: by lower-case name. flags: the internal variable of
+    imap4flags. view: the message as the script sees it; original: as received."""
+
+    __slots__ = (
+        "_answers", "_asked", "_calls", "_checkpoint", "_deadline", "_left", "_questions", "_states",
+        "captures", "context", "envelope", "flags", "original", "pc", "result", "script", "trace", "variables",
+        "view", "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self, message: Message, envelope: Envelope, context: Context, trace: Trace | None = None
+    ) -> None:
+        self.context = context
+        self.envelope = envelope
+        self.original = message
+        self.view = MessageView(message, context.limits)
+        self.result = Result(context.limits, context.default_mailbox)
+        self.flags = context.flags
+        self.trace = trace
+        self.warnings: list[Diagnostic] = []
+        self.captures: tuple[str, ...] = ()
+        self.variables: dict[str, str] = {}
+        self.script: Script | None = None
+        self.pc = 0
+        self._states: dict[Any, Any] = {}
+        self._calls: list[tuple[Script, int, tuple[str, ...], dict[str, str]]] = []
+        self._answers: list[Answer] = []
+        self._asked = 0
+        self._questions = 0
+        self._left = context.limits.steps
+        self._checkpoint = max(0, self._left - _CLOCK_STEPS)
+        self._deadline = 0.0 if context.clock is None else context.clock() + context.limits.cpu_s
+
+    # -- for commands and tests
+
+    def add(self, action: Action) -> None:
+        """Decide on *action*. Raises Failure if it contradicts an earlier one or a limit."""
+        try:
+            self.result.add(action)
+        except Conflict as conflict:
+            raise Failure(str(conflict), action.source) from None
+        if self.trace is not None:
+            self.trace.action(action)
+
+    def ask(self, question: Question) -> Answer:
+        """The host's answer. Only statements with `asks` may ask."""
+        if self._asked < len(self._answers):
+            self._asked += 1
+            return self._answers[self._asked - 1]
+        raise _Pending(question)
+
+    def spend(self, steps: int) -> None:
+        """Account for work. Raises Failure when the run has used all it may."""
+        self._left -= steps
+        if self._left < self._checkpoint:
+            self._check()
+
+    def state(self, kind: type[State]) -> State:
+        """The one object of that class in this run, made when first asked for: an extension's own state."""
+        found: State | None = self._states.get(kind)
+        if found is None:
+            found = self._states[kind] = kind()
+        return found
+
+    def call(self, script: Script, following: int) -> int:
+        """Run *script* with variables of its own, then go on at *following* (RFC 6609). The next operation."""
+        assert self.script is not None
+        if len(self._calls) >= self.context.limits.include_depth:
+            raise Failure("scripts are included too deeply")
+        self._calls.append((self.script, following, self.captures, self.variables))
+        self.script, self.captures, self.variables = script, (), {}
+        return 0
+
+    def leave(self) -> int:
+        """End the running script: back to the one that called it, or to the end of all."""
+        if not self._calls:
+            return END
+        self.script, following, self.captures, self.variables = self._calls.pop()
+        return following
+
+    def warn(self, text: str, source: Source) -> None:
+        """A remark for the user's log; no error."""
+        if len(self.warnings) < self.context.limits.errors:
+            self.warnings.append(
+                Diagnostic(source=source, text=text, severity=Severity.WARNING, phase=Phase.RUN)
+            )
+
+    # -- for the loop
+
+    def _check(self) -> None:
+        if self._left < 0:
+            raise Failure("execution exceeded the limit for steps")
+        self._checkpoint = max(0, self._left - _CLOCK_STEPS)
+        if self.context.clock is not None and self.context.clock() > self._deadline:
+            raise Failure(f"execution exceeded the limit for CPU time ({self.context.limits.cpu_s:g} s)")
+
+    def where(self) -> Source:
+        """The running statement."""
+        if self.script is None or not 0 <= self.pc < len(self.script.sources):
+            return Source()
+        return self.script.sources[self.pc]
+
+    def run(self, script: Script) -> Generator[Question, Answer, None]:
+        """Run *script* to its end. Raises Failure."""
+        self.script, self.pc = script, 0
+        self.captures, self.variables = (), {}
+        self._calls.clear()  # a stop may have left scripts open
+        while self.pc >= 0:
+            try:
+                # `script` may change in here: include calls another one.
+                while (pc := self.pc) >= 0:
+                    self.pc = self.script.operations[pc](self)
+            except _Pending as pending:
+                yield from self._ask(pending.question)
+
+    def _ask(self, question: Question) -> Generator[Question, Answer, None]:
+        """Get answers until the operation at hand runs through."""
+        assert self.script is not None
+        while True:
+            self._questions += 1
+            if self._questions > self.context.limits.questions:
+                raise Failure("the script asks too many questions about mailboxes or lists")
+            self._answers.append((yield question))
+            self._asked = 0
+            try:
+                self.pc = self.script.operations[self.pc](self)
+            except _Pending as pending:
+                question = pending.question
+                continue
+            self._answers.clear()
+            self._asked = 0
+            return
+
+
+def asking(operation: Operation) -> Operation:
+    """*operation*, made safe to run again after a question: what it changed before is taken back."""
+
+    def repeatable(frame: Frame) -> int:
+        captures, variables = frame.captures, dict(frame.variables)
+        flags, actions = frame.flags, list(frame.result.actions)
+        mark = 0 if frame.trace is None else frame.trace.mark()
+        try:
+            return operation(frame)
+        except _Pending:
+            frame.captures, frame.variables, frame.flags = captures, variables, flags
+            frame.result.actions[:] = actions
+            if frame.trace is not None:
+                frame.trace.rewind(mark)
+            raise
+
+    return repeatable
+
+
+def run_scripts(
+    scripts: Sequence[Script],
+    message: Message,
+    envelope: Envelope,
+    context: Context,
+    trace: Trace | None = None,
+) -> Generator[Question, Answer, Plan]:
+    """Run *scripts* as one sequence (administrator's before, user's, administrator's after): the next one runs
+    only while the result so far keeps the message. Yields questions, takes answers, returns the plan. A failure
+    of a script is `Plan.error`; nothing is raised for it."""
+    frame = Frame(message, envelope, context, trace)
+    for index, script in enumerate(scripts):
+        try:
+            yield from frame.run(script)
+        except Failure as failure:
+            return _failed(frame, failure)
+        if index + 1 == len(scripts) or not frame.result.keeps:
+            break
+        frame.result.settle()
+    return _plan(frame)
+
+
+def _plan(frame: Frame) -> Plan:
+    """What was decided; an implicit keep that would store a second copy is dropped."""
+    result = frame.result
+    actions, keep = [*result.settled, *result.actions], result.implicit_keep
+    if keep:
+        for index, action in enumerate(actions):
+            if isinstance(action, Store) and result.mailbox(action) == result.mailbox(Store()):
+                actions[index], keep = replace(action, flags=frame.flags), False
+    return Plan(
+        actions=tuple(actions),
+        implicit_keep=keep,
+        keep_flags=frame.flags,
+        warnings=tuple(frame.warnings),
+        keep_message=frame.view.message if frame.view.message is not frame.original else None,
+    )
+
+
+def _failed(frame: Frame, failure: Failure) -> Plan:
+    """The failed script's actions are gone; the original message is kept with the flags it came with."""
+    where = failure.source or frame.where()
+    error = Diagnostic(source=where, text=failure.text, phase=Phase.RUN)
+    return Plan(
+        actions=tuple(frame.result.settled),
+        implicit_keep=True,
+        keep_flags=frame.context.flags,
+        error=error,
+        warnings=tuple(frame.warnings),
+    )

@@ -1,0 +1,219 @@
+"""mime - the structure of a message, and the contents of its parts (RFC 2045, 2046). Pure; bounded; never fails.
+
+Parts are offsets into the raw message: nothing is copied before somebody asks for a content. What is too deep or
+too many is left as it stands, one opaque part.
+"""
+
+from __future__ import annotations
+
+import binascii
+import mmap
+import quopri
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tamis.mail.charset import to_text
+from tamis.mail.headers import MAX_HEADER_BYTES, Headers, split
+from tamis.mail.message import Message
+from tamis.mail.words import unfold
+
+MAX_DEPTH = 20
+MAX_PARTS = 1000
+
+_TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
+_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")\s*")
+_PARAMETER = re.compile(rb";\s*(" + _TOKEN + rb")\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*))", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_PADDED = re.compile(rb"=+")
+
+Raw = bytes | mmap.mmap
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """Lower-case main and sub type, ("", "") for one that cannot be read; parameters by lower-case name."""
+
+    main: str
+    sub: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.main}/{self.sub}" if self.main else ""
+
+
+TEXT_PLAIN = ContentType("text", "plain")
+MESSAGE_RFC822 = ContentType("message", "rfc822")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entity. Offsets into the message: header_start, start (of the content), end.
+
+    parts: of a multipart; the one message of a message/rfc822. gaps: what a multipart holds before its first and
+    after its last part, as offsets."""
+
+    headers: Headers
+    header_start: int
+    start: int
+    end: int
+    content_type: ContentType
+    parts: tuple[Part, ...] = ()
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_multipart(self) -> bool:
+        """It has parts, or is meant to."""
+        return self.content_type.main == "multipart"
+
+    @property
+    def is_message(self) -> bool:
+        """It holds another message."""
+        return str(self.content_type) in ("message/rfc822", "message/global")
+
+    def walk(self) -> Iterator[Part]:
+        """This part and all below it, in the order of the message."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
+
+def structure(message: Message, *, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS) -> Part:
+    """The tree of parts of *message*."""
+    raw = message.raw
+    return _Builder(raw, max_depth, max_parts).part(
+        message.headers, 0, message.body_offset, len(raw), TEXT_PLAIN, 0
+    )
+
+
+class _Builder:
+    def __init__(self, raw: Raw, max_depth: int, max_parts: int) -> None:
+        self._raw = raw
+        self._max_depth = max_depth
+        self._left = max_parts
+
+    def part(
+        self, headers: Headers, header_start: int, start: int, end: int, default: ContentType, depth: int
+    ) -> Part:
+        """The entity with *headers* whose content is raw[start:end]."""
+        self._left -= 1
+        kind = content_type(headers, default)
+        leaf = Part(headers, header_start, start, end, kind)
+        if depth >= self._max_depth or self._left <= 0:
+            return leaf
+        if leaf.is_multipart and kind.parameters.get("boundary"):
+            return self._multipart(leaf, kind.parameters["boundary"], depth)
+        if leaf.is_message and _encoding(headers) not in ("base64", "quoted-printable"):
+            inner = self._entity(start, end, TEXT_PLAIN, depth + 1)
+            return Part(headers, header_start, start, end, kind, (inner,))
+        return leaf
+
+    def _entity(self, start: int, end: int, default: ContentType, depth: int) -> Part:
+        headers, offset = split(self._raw[start : min(end, start + MAX_HEADER_BYTES)])
+        return self.part(headers, start, start + offset, end, default, depth)
+
+    def _multipart(self, leaf: Part, boundary: str, depth: int) -> Part:
+        default = MESSAGE_RFC822 if leaf.content_type.sub == "digest" else TEXT_PLAIN
+        parts: list[Part] = []
+        gaps: list[tuple[int, int]] = []
+        opened: int | None = None
+        position = leaf.start
+        for before, after, last in self._delimiters(leaf, boundary):
+            if opened is None:
+                gaps.append((leaf.start, max(before, leaf.start)))
+            else:
+                parts.append(self._entity(opened, max(before, opened), default, depth + 1))
+            opened, position = after, after
+            if last or self._left <= 0:
+                opened = None
+                break
+        if opened is not None:  # the closing delimiter is missing
+            parts.append(self._entity(opened, leaf.end, default, depth + 1))
+        elif position < leaf.end or not gaps:
+            gaps.append((position, leaf.end))
+        return Part(
+            leaf.headers,
+            leaf.header_start,
+            leaf.start,
+            leaf.end,
+            leaf.content_type,
+            tuple(parts),
+            tuple(gaps),
+        )
+
+    def _delimiters(self, leaf: Part, boundary: str) -> Iterator[tuple[int, int, bool]]:
+        """Each delimiter line: where the content before it ends, where the next one starts, whether it closes."""
+        mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
+        line = re.compile(rb"(?:\r?\n|\A)--" + mark + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+        first = re.compile(rb"--" + mark + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+        match = first.match(self._raw, leaf.start, leaf.end)
+        position = leaf.start
+        while True:
+            match = match or line.search(self._raw, position, leaf.end)
+            if match is None:
+                return
+            yield match.start(), match.end(), match[1] is not None
+            # The line end of one delimiter may be the beginning of the next.
+            position = match.end() - 1 if match[0].endswith(b"\n") else match.end()
+            match = None
+
+
+def content_type(headers: Headers, default: ContentType = TEXT_PLAIN) -> ContentType:
+    """The Content-Type of *headers*; *default* without one."""
+    fields = headers.all("content-type")
+    if not fields:
+        return default
+    value = unfold(fields[0].value)
+    match = _TYPE.match(value)
+    if match is None:
+        return ContentType("", "")
+    main, sub = match[1].decode("ascii").lower(), match[2].decode("ascii").lower()
+    return ContentType(main, sub, parameters_of(value[match.end() :]))
+
+
+def parameters_of(value: bytes) -> dict[str, str]:
+    """The parameters after a type or a disposition; the first of a name counts."""
+    found: dict[str, str] = {}
+    for match in _PARAMETER.finditer(value):
+        raw = match[3] if match[2] is None else _ESCAPE.sub(rb"\1", match[2])
+        found.setdefault(match[1].decode("ascii").lower(), raw.decode("utf-8", "surrogateescape"))
+    return found
+
+
+def _encoding(headers: Headers) -> str:
+    value = headers.first("content-transfer-encoding")
+    return value.partition(b"(")[0].strip(b" \t;").decode("ascii", "replace").lower()
+
+
+def content(raw: Raw, part: Part) -> bytes | None:
+    """The content of *part*, transfer encoding undone; None if that is unknown."""
+    data: bytes = raw[part.start : part.end]
+    encoding = _encoding(part.headers)
+    if encoding in ("", "7bit", "8bit", "binary"):
+        return data
+    if encoding == "quoted-printable":
+        return quopri.decodestring(b"\n".join(map(_without_end_blanks, data.split(b"\n"))))
+    if encoding == "base64":
+        return _base64(data)
+    return None
+
+
+def _without_end_blanks(line: bytes) -> bytes:
+    """RFC 2045 section 6.7, rule 3: blanks at the end of a line were added by transports."""
+    if line.endswith(b"\r"):
+        return line[:-1].rstrip(b" \t") + b"\r"
+    return line.rstrip(b" \t")
+
+
+def _base64(data: bytes) -> bytes:
+    """All that can be decoded, up to the first padding."""
+    digits = _PADDED.split(_NOT_BASE64.sub(b"", data), maxsplit=1)[0]
+    usable = len(digits) - (len(digits) % 4 == 1)
+    return binascii.a2b_base64(digits[:usable] + b"=" * (-usable % 4))
+
+
+def text(raw: Raw, part: Part) -> str | None:
+    """The content of *part* as text in its charset; None if the transfer encoding is unknown."""
+    data = content(raw, part)
+    return None if data is None else to_text(data, part.content_type.parameters.get("charset", "utf-8"))
