@@ -1,0 +1,47 @@
+"""envelope - one delivery: for whom, from whom, and where to, as pipe(8) or LMTP told it. Frozen; no I/O.
+
+Addresses come without angle brackets and unquoted, as Postfix keeps them; a sender of "" is the null sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Transport = Literal["pipe", "lmtp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """user: the address to look up. recipient: the final one, for Delivered-To. original_recipient: before
+    aliases, "" if nobody says. mailbox: where a keep goes, "" for the INBOX. create, subscribe: what the
+    caller allows for this delivery besides the configuration."""
+
+    user: str
+    sender: str = ""
+    recipient: str = ""
+    original_recipient: str = ""
+    mailbox: str = ""
+    queue_id: str = ""
+    create: bool = False
+    subscribe: bool = False
+    transport: Transport = "pipe"
+
+
+def from_handoff(told: Mapping[str, str]) -> Envelope:
+    """The envelope of a hand-off. Where dovecot-lda's options leave the recipient open: the user, if that
+    is an address, and else the original recipient."""
+    user = told.get("user", "")
+    original = told.get("original_recipient", "")
+    recipient = told.get("recipient", "") or (user if "@" in user else "") or original or user
+    return Envelope(
+        user=user,
+        sender=told.get("sender", ""),
+        recipient=recipient,
+        original_recipient=original,
+        mailbox=told.get("mailbox", ""),
+        queue_id=told.get("queue_id", ""),
+        create=told.get("create") == "yes",
+        subscribe=told.get("subscribe") == "yes",
+    )

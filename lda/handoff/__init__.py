@@ -1,0 +1,1 @@
+"""handoff - how tamis-lda gives a message to the resident engine."""

@@ -1,0 +1,1 @@
+"""lmtp - mail from lmtp(8): RFC 2033."""

@@ -1,0 +1,119 @@
+"""rows - from a database row's strings to a `User`, bounded and checked. Pure.
+
+A row is the admin's, but its values may have come from a web form: a home with a line end in it is refused
+here, once, for every database. What is wrong with a row is temporary: the admin mends it and the mail is
+still there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from lda.users import User
+from tamis.errors import TempFail
+
+MAX_NAME_CHARS = 320  # RFC 5321 section 4.5.3.1: 64 for the local part, 255 for the domain
+MAX_PATH_BYTES = 4096  # PATH_MAX
+MAX_FIELDS = 64
+MAX_VALUE_CHARS = 8192  # a line of Dovecot's auth protocol
+_MAX_ID = 2**32 - 2
+
+_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_VARIABLE = re.compile(r"%(?:\{(user|username|domain|home)\}|([undh%]))")
+_HARMLESS_OPTIONS = {"INDEX", "INDEXPVT", "VOLATILEDIR", "LAYOUT=MAILDIR++"}
+
+
+def user_of(name: str, row: Mapping[str, str], uid: int | None, gid: int | None) -> User:
+    """The user of a row with Dovecot's names: uid, gid, home, mail, others. *uid*, *gid*: for a row without.
+
+    Raises TempFail 4.3.5, without the row's values: the text may reach the sender."""
+    if not is_harmless(name):
+        raise TempFail("4.3.5", "The user database gives a name that is not allowed")
+    if len(row) > MAX_FIELDS or any(len(v) > MAX_VALUE_CHARS or _HOSTILE.search(v) for v in row.values()):
+        raise TempFail("4.3.5", "The user database gives a row that is not allowed")
+    mail = row.get("mail", "")
+    known = User(
+        name=name,
+        home=_path(row["home"], name) if row.get("home") else Path("/nonexistent"),
+        uid=_id(row.get("uid", ""), uid),
+        gid=_id(row.get("gid", ""), gid),
+        mail=mail,
+        fields={k: v for k, v in row.items() if k not in {"uid", "gid", "home", "mail"}},
+    )
+    if row.get("home"):
+        return known
+    if not mail:
+        raise TempFail("4.3.5", "The user database gives no home")
+    return replace(known, home=maildir_of(known, ""))
+
+
+def is_harmless(name: str) -> bool:
+    """Whether *name* can stand in a path and in a log: no slash, no dots alone, no controls, not too long."""
+    parts = (name, *name.rpartition("@"))
+    return (
+        0 < len(name) <= MAX_NAME_CHARS
+        and "/" not in name
+        and not _HOSTILE.search(name)
+        and not any(part in {".", ".."} for part in parts)
+    )
+
+
+def maildir_of(user: User, template: str) -> Path:
+    """The directory of the user's INBOX: from the row's ``maildir:PATH``, or the site's *template*
+    (``{home}/Maildir``). Raises TempFail 4.3.5 for another format or layout."""
+    if not user.mail:
+        return _path(expand(template, user), user.name)
+    kind, colon, rest = user.mail.partition(":")
+    location, *options = rest.split(":")
+    if not colon or kind.lower() != "maildir" or not location:
+        raise TempFail("4.3.5", "The mailbox is not a Maildir")
+    for option in options:
+        if (
+            option.upper() not in _HARMLESS_OPTIONS
+            and option.partition("=")[0].upper() not in _HARMLESS_OPTIONS
+        ):
+            raise TempFail("4.3.5", "The mailbox has a layout that is not supported")
+    home = str(user.home)
+    if location == "~" or location.startswith("~/"):
+        location = home + location[1:]
+    return _path(_VARIABLE.sub(lambda m: _variable(m[1] or m[2], user), location), user.name)
+
+
+def expand(template: str, user: User) -> str:
+    """``{home}``, ``{user}``, ``{local}`` and ``{domain}`` in the site's *template*."""
+    local, domain = _split(user.name)
+    return template.format(home=user.home, user=user.name, local=local, domain=domain)
+
+
+def _variable(name: str, user: User) -> str:
+    local, domain = _split(user.name)
+    return {
+        "u": user.name, "user": user.name, "n": local, "username": local,
+        "d": domain, "domain": domain, "h": str(user.home), "home": str(user.home), "%": "%",
+    }[name]  # fmt: skip
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Local part and domain; a name without domain is a local part."""
+    local, at, domain = name.rpartition("@")
+    return (local, domain) if at else (name, "")
+
+
+def _path(text: str, name: str) -> Path:
+    """An absolute path without ``..``; raises TempFail 4.3.5."""
+    path = PurePosixPath(text)
+    too_long = len(text.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES
+    if too_long or not path.is_absolute() or ".." in path.parts or _HOSTILE.search(text):
+        raise TempFail("4.3.5", "The user database gives a directory that is not allowed")
+    return Path(path)
+
+
+def _id(text: str, default: int | None) -> int:
+    if not text and default is not None:
+        text = str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _MAX_ID):
+        raise TempFail("4.3.5", "The user database gives no uid or gid that mail can be delivered as")
+    return int(text)

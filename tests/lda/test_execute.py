@@ -1,0 +1,189 @@
+"""A plan happens as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Self, cast
+
+import pytest
+
+from lda import sieve
+from lda.execute import INBOX, execute, interpret
+from lda.folders import BadMailbox
+from lda.maildir import Copy
+from tamis.errors import TempFail
+from tamis.mail.message import Message
+from tamis.verdict import Kind
+
+
+class Note:
+    """A copy that writes down what happens to it, and fails when told to."""
+
+    def __init__(self, world: World, mailbox: str) -> None:
+        self.world, self.mailbox = world, mailbox
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.world.events.append(f"close {self.mailbox}")
+
+    def commit(self) -> None:
+        self.world.do(f"commit {self.mailbox}")
+
+    def undo(self) -> None:
+        self.world.events.append(f"undo {self.mailbox}")
+
+
+class World:
+    """Mailboxes by name; *failing* are the steps that fail, once each."""
+
+    def __init__(self, *mailboxes: str, failing: tuple[str, ...] = ()) -> None:
+        self.mailboxes = {INBOX, *mailboxes}
+        self.failing = list(failing)
+        self.events: list[str] = []
+
+    def do(self, step: str) -> None:
+        if step in self.failing:
+            self.failing.remove(step)
+            raise TempFail("4.3.0", step)
+        self.events.append(step)
+
+    def has(self, mailbox: str) -> bool:
+        return mailbox in self.mailboxes
+
+    def stage(self, mailbox: str, message: Message | None, flags: tuple[str, ...], *, create: bool) -> Copy:
+        if mailbox not in self.mailboxes and not create:
+            raise BadMailbox("the mailbox does not exist")
+        self.do(f"stage {mailbox}" + "".join(f" {flag}" for flag in flags))
+        return cast("Copy", Note(self, mailbox))
+
+    def redirect(self, address: str, message: Message | None) -> None:
+        self.do(f"redirect {address}")
+
+
+def plan(*actions: sieve.Action, keep: bool = False) -> sieve.Plan:
+    return sieve.Plan(actions=actions, implicit_keep=keep)
+
+
+def into(mailbox: str, *, create: bool = False, flags: tuple[str, ...] = ()) -> sieve.FileInto:
+    return sieve.FileInto(mailbox=mailbox, create=create, flags=flags)
+
+
+TWO = plan(into("A"), into("B"), sieve.Redirect(address="x@y"))
+
+
+def steps(world: World) -> list[str]:
+    """What is left when all is undone and closed."""
+    return [event for event in world.events if not event.startswith("close")]
+
+
+def test_all_copies_are_written_before_one_is_seen_and_redirects_come_last() -> None:
+    world = World("A", "B")
+    done = execute(TWO, world)
+    assert steps(world) == ["stage A", "stage B", "commit A", "commit B", "redirect x@y"]
+    assert done.actions == ["fileinto A", "fileinto B", "redirect x@y"]
+    assert done.verdict.kind is Kind.PASS
+
+
+@pytest.mark.parametrize("step", ["stage A", "stage B", "commit A", "commit B", "redirect x@y"])
+def test_a_failure_anywhere_leaves_nothing_and_defers(step: str) -> None:
+    world = World("A", "B", failing=(step,))
+    with pytest.raises(TempFail):
+        execute(TWO, world)
+    committed = {e.split()[1] for e in world.events if e.startswith("commit")}
+    undone = {e.split()[1] for e in world.events if e.startswith("undo")}
+    staged = {e.split()[1] for e in world.events if e.startswith("stage")}
+    closed = {e.split()[1] for e in world.events if e.startswith("close")}
+    assert committed <= undone
+    assert staged == closed
+    assert "redirect x@y" not in world.events
+
+
+def test_after_one_redirect_is_sent_the_other_cannot_defer_and_the_message_is_kept() -> None:
+    world = World(failing=("redirect b@y",))
+    done = execute(plan(sieve.Redirect(address="a@y"), sieve.Redirect(address="b@y")), world)
+    assert steps(world) == ["redirect a@y", "stage INBOX", "commit INBOX"]
+    assert done.actions == ["redirect a@y", "keep INBOX"]
+    assert done.notes == ["redirect to 'b@y' failed: redirect b@y"]
+
+
+def test_a_copy_that_is_stored_already_is_enough_for_that() -> None:
+    world = World("A", failing=("redirect b@y",))
+    done = execute(plan(into("A"), sieve.Redirect(address="a@y"), sieve.Redirect(address="b@y")), world)
+    assert done.actions == ["fileinto A", "redirect a@y"]
+    assert "undo A" not in world.events
+
+
+def test_if_even_that_copy_fails_the_message_comes_again() -> None:
+    """Better twice than never."""
+    world = World(failing=("redirect b@y", "commit INBOX"))
+    with pytest.raises(TempFail):
+        execute(plan(sieve.Redirect(address="a@y"), sieve.Redirect(address="b@y")), world)
+
+
+def test_what_has_no_mailbox_is_in_the_inbox_once_with_a_note() -> None:
+    world = World("A")
+    done = execute(plan(into("No"), into("A"), into("Nor"), keep=False), world)
+    assert steps(world) == ["stage INBOX", "stage A", "commit INBOX", "commit A"]
+    assert len(done.notes) == 2
+    assert done.actions == ["fileinto INBOX", "fileinto A"]
+
+
+def test_a_keep_makes_another_copy_in_the_inbox_needless() -> None:
+    world = World()
+    done = execute(plan(into("No"), keep=True), world)
+    assert steps(world) == ["stage INBOX", "commit INBOX"]
+    assert done.actions == ["keep INBOX"]
+
+
+def test_a_folder_is_made_where_the_script_says_so() -> None:
+    world = World()
+    assert execute(plan(into("New", create=True)), world).actions == ["fileinto New"]
+
+
+def test_one_mailbox_gets_one_copy() -> None:
+    world = World("A")
+    assert execute(plan(into("A"), into("A"), sieve.Keep(), into("inbox"), keep=True), world).actions == [
+        "fileinto A",
+        "keep INBOX",
+    ]
+
+
+def test_keep_goes_to_the_default_mailbox_and_falls_back_to_the_inbox() -> None:
+    assert execute(plan(keep=True), World("Work"), "Work").actions == ["keep Work"]
+    done = execute(plan(keep=True), World(), "Work")
+    assert done.actions == ["keep INBOX"]
+    assert done.notes
+
+
+def test_flags_go_with_their_copy() -> None:
+    world = World("A")
+    execute(plan(into("A", flags=("\\Seen",))), world)
+    assert "stage A \\Seen" in world.events
+
+
+def test_discard_stores_nothing_and_succeeds() -> None:
+    world = World()
+    done = execute(plan(sieve.Discard()), world)
+    assert (world.events, done.actions, done.verdict.kind) == ([], ["discard"], Kind.PASS)
+
+
+def test_reject_bounces_with_the_users_words_on_one_line() -> None:
+    world = World()
+    done = execute(plan(sieve.Reject(reason="Not\r\nhere,  go away")), world)
+    assert (world.events, done.verdict.kind, done.verdict.text) == ([], Kind.REJECT, "Not here, go away")
+
+
+def test_questions_are_answered_by_the_world() -> None:
+    def script() -> Generator[sieve.Question, sieve.Answer, sieve.Plan]:
+        yes = yield sieve.MailboxExists("A")
+        no = yield sieve.MailboxExists("B")
+        return plan(into("A")) if yes and not no else plan()
+
+    assert interpret(script(), World("A")) == plan(into("A"))
+
+
+def test_an_action_that_nobody_knows_is_a_defect_and_not_a_silence() -> None:
+    with pytest.raises(TypeError):
+        execute(plan(sieve.Action()), World())

@@ -1,0 +1,262 @@
+"""One delivery with the user's rights: script, folders, redirects, and what the user can read about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from lda.envelope import Envelope
+from lda.execute import Done
+from lda.local import Job, Settings, deliver
+from lda.mailboxes import MaildirConfig
+from lda.scripts import MAX_LOG_BYTES, SieveConfig
+from lda.submit import SubmitConfig
+from lda.trace import HeadersConfig
+from lda.users import User
+from tamis.config.schema import Duration, Size
+from tamis.errors import TempFail
+from tamis.mail.message import Message
+from tamis.verdict import Kind
+
+RAW = b"Received: from x by mx\n\tid 4XYZ12345; now\nSubject: [list] hello\n\nbody \xff\0\r\n.\nend without newline"
+HEAD = b"Return-Path: <s@a>\nX-Original-To: o@b\nDelivered-To: u@b\n"
+FILE = 'require "fileinto"; if header :contains "subject" "[list]" { fileinto "Lists"; }'
+
+
+class Home:
+    """A user's home, and what is delivered there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.user = User(name="u@b", home=path, uid=os.getuid(), gid=os.getgid())
+        self.sent = path.parent / "sent"
+        self.sendmail = path.parent / "sendmail"
+        self.sendmail.write_text(f'#!/bin/sh\necho "$@" >>{self.sent}\ncat >>{self.sent}\n')
+        self.sendmail.chmod(0o755)
+
+    def settings(self, **options: object) -> Settings:
+        command = (str(self.sendmail), "-f", "{sender}", "--", "{recipient}")
+        return Settings(
+            hostname="mx",
+            recipient_delimiter="+",
+            maildir=MaildirConfig(**{k: v for k, v in options.items() if k.startswith("auto")}),  # type: ignore[arg-type]
+            sieve=SieveConfig(max_size=Size(10_000), default=options.get("default")),  # type: ignore[arg-type]
+            submit=SubmitConfig(command=command, timeout=Duration(float(str(options.get("timeout", 20))))),
+            headers=HeadersConfig(),
+        )
+
+    def deliver(self, raw: bytes = RAW, mailbox: str = "", create: bool = False, **options: object) -> Done:
+        envelope = Envelope(
+            user="u@b", sender="s@a", recipient="u@b", original_recipient="o@b", queue_id="Q1", mailbox=mailbox,
+            create=create,
+        )  # fmt: skip
+        return deliver(Job(user=self.user, envelope=envelope, message=Message(raw)), self.settings(**options))
+
+    def script(self, source: str) -> None:
+        (self.path / ".dovecot.sieve").write_text(source)
+
+    def folder(self, name: str) -> None:
+        for sub in ("cur", "new", "tmp"):
+            (self.path / "Maildir" / name / sub).mkdir(parents=True)
+
+    def files(self) -> dict[str, list[bytes]]:
+        """The contents of each folder's new/ and cur/."""
+        found: dict[str, list[bytes]] = {}
+        for path in sorted((self.path / "Maildir").rglob("*")):
+            if path.is_file() and path.parent.name in {"new", "cur", "tmp"}:
+                name = str(path.parent.relative_to(self.path / "Maildir"))
+                found.setdefault(name, []).append(path.read_bytes())
+        return found
+
+    def log(self) -> str:
+        return (self.path / ".dovecot.sieve.log").read_text()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    (tmp_path / "home").mkdir()
+    return Home(tmp_path / "home")
+
+
+def test_without_a_script_the_message_is_in_the_inbox_byte_for_byte(home: Home) -> None:
+    done = home.deliver()
+    assert home.files() == {"new": [HEAD + RAW]}
+    assert (done.verdict.kind, done.actions, done.sieve) == (Kind.PASS, ["keep INBOX"], "")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\n", b"no header at all", b"a\r\nb\r\n", b"\0" * 1000, b"x" * 100_000]
+)
+def test_every_message_is_stored_as_it_came(home: Home, raw: bytes) -> None:
+    home.deliver(raw)
+    assert home.files() == {"new": [HEAD + raw]}
+
+
+def test_a_script_files_into_a_folder(home: Home) -> None:
+    home.script(FILE)
+    home.folder(".Lists")
+    done = home.deliver()
+    assert home.files() == {".Lists/new": [HEAD + RAW]}
+    assert (done.actions, done.sieve) == (["fileinto Lists"], "ok")
+
+
+def test_a_missing_folder_means_inbox_and_a_note(home: Home) -> None:
+    home.script(FILE)
+    assert home.deliver().actions == ["fileinto INBOX"]
+    assert home.files() == {"new": [HEAD + RAW]}
+    assert "Q1: fileinto 'Lists': the mailbox does not exist; the message is in the INBOX" in home.log()
+
+
+def test_with_autocreate_it_is_made_and_subscribed_to(home: Home) -> None:
+    home.script(FILE)
+    home.deliver(autocreate=True, autosubscribe=True)
+    home.deliver(autocreate=True, autosubscribe=True)
+    assert home.files() == {".Lists/new": [HEAD + RAW] * 2}
+    assert (home.path / "Maildir" / "subscriptions").read_bytes() == b"V\t2\n\nLists\n"
+
+
+def test_the_caller_may_allow_it_too(home: Home) -> None:
+    home.deliver(mailbox="Entwürfe/x", create=True)
+    assert list(home.files()) == [".Entw&APw-rfe.x/new"]
+
+
+@pytest.mark.parametrize("mailbox", ["", "INBOX", "Missing", "../x", "a\nb", "/etc", "~x"])
+def test_the_default_mailbox_falls_back_to_the_inbox_whatever_its_name(home: Home, mailbox: str) -> None:
+    home.deliver(mailbox=mailbox)
+    assert list(home.files()) == ["new"]
+
+
+BROKEN = ['fileinto "x";', "if {", 'require "nosuch";', "\xff", "keep" * 3000]
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_a_script_with_errors_keeps_the_message_and_tells_its_user(home: Home, source: str) -> None:
+    (home.path / ".dovecot.sieve").write_bytes(source.encode("latin-1"))
+    done = home.deliver()
+    assert home.files() == {"new": [HEAD + RAW]}
+    assert (done.actions, done.sieve) == (["keep INBOX"], "script_error")
+    assert "the message is kept" in done.notes[0]
+    assert "the message is kept" in home.log()
+
+
+def test_the_users_log_is_private_and_does_not_grow_without_end(home: Home) -> None:
+    home.script("if {")
+    log = home.path / ".dovecot.sieve.log"
+    log.write_bytes(b"x" * (MAX_LOG_BYTES + 1))
+    log.chmod(0o600)
+    home.deliver()
+    assert log.stat().st_size < MAX_LOG_BYTES
+    log.unlink()
+    home.deliver()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_written_does_not_matter(home: Home) -> None:
+    home.script("if {")
+    (home.path / ".dovecot.sieve.log").symlink_to("/dev/full")
+    assert home.deliver().actions == ["keep INBOX"]
+
+
+class TestWhereScriptsLie:
+    def test_the_active_script_is_usually_a_link(self, home: Home) -> None:
+        (home.path / "sieve").mkdir()
+        (home.path / "sieve" / "main.sieve").write_text("discard;")
+        (home.path / ".dovecot.sieve").symlink_to("sieve/main.sieve")
+        assert home.deliver().actions == ["discard"]
+
+    @pytest.mark.parametrize("target", ["/etc/passwd", "../outside"])
+    def test_a_link_that_leads_out_of_the_home_is_not_followed(self, home: Home, target: str) -> None:
+        (home.path.parent / "outside").write_text("discard;")
+        (home.path / ".dovecot.sieve").symlink_to(target)
+        assert home.deliver().actions == ["keep INBOX"]
+        assert "out of the home" in home.log()
+        assert "root:" not in home.log()
+
+    @pytest.mark.parametrize("kind", ["directory", "fifo", "loop", "large"])
+    def test_what_is_no_small_file_is_not_read(self, home: Home, kind: str) -> None:
+        path = home.path / ".dovecot.sieve"
+        match kind:
+            case "directory":
+                path.mkdir()
+            case "fifo":
+                os.mkfifo(path)
+            case "loop":
+                path.symlink_to(path)
+            case "large":
+                path.write_text("#" + "x" * 10_000)
+        assert home.deliver().actions == ["keep INBOX"]
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="needs another owner")
+    def test_a_script_of_somebody_else_is_not_run(self, home: Home) -> None:
+        home.script("discard;")
+        os.chown(home.path / ".dovecot.sieve", 12345, 12345)
+        assert home.deliver().actions == ["keep INBOX"]
+
+    def test_a_dangling_link_is_no_script(self, home: Home) -> None:
+        (home.path / ".dovecot.sieve").symlink_to("gone")
+        assert home.deliver().actions == ["keep INBOX"]
+
+    def test_users_without_one_have_the_sites(self, home: Home, tmp_path: Path) -> None:
+        (tmp_path / "default.sieve").write_text("discard;")
+        assert home.deliver(default=tmp_path / "default.sieve").actions == ["discard"]
+        home.script("keep;")
+        assert home.deliver(default=tmp_path / "default.sieve").actions == ["keep INBOX"]
+
+    def test_an_edited_script_takes_effect_at_once(self, home: Home) -> None:
+        home.script("discard;")
+        assert home.deliver().actions == ["discard"]
+        home.script("keep;")
+        assert home.deliver().actions == ["keep INBOX"]
+
+
+class TestRedirect:
+    def test_it_goes_to_the_mta_with_a_mark_that_we_know_again(self, home: Home) -> None:
+        home.script('redirect "x+y@z";')
+        assert home.deliver().actions == ["redirect x+y@z"]
+        assert home.files() == {}
+        assert home.sent.read_bytes() == b"-f s@a -- x+y@z\nDelivered-To: u@b\n" + RAW
+
+    @pytest.mark.parametrize("line", ["exit 1", "exit 67", "exit 75", "kill -9 $$"])
+    def test_if_the_mta_does_not_take_it_nothing_has_happened(self, home: Home, line: str) -> None:
+        home.sendmail.write_text(f"#!/bin/sh\n{line}\n")
+        home.script('require "copy"; redirect :copy "x@z";')
+        with pytest.raises(TempFail):
+            home.deliver()
+        assert home.files() == {}
+
+    def test_an_mta_that_hangs_is_killed_in_time(self, home: Home) -> None:
+        home.sendmail.write_text("#!/bin/sh\nexec sleep 1000\n")
+        home.script('redirect "x@z";')
+        with pytest.raises(TempFail):
+            home.deliver(timeout=0.2)
+
+    def test_a_program_that_is_not_there_is_temporary(self, home: Home) -> None:
+        home.sendmail.unlink()
+        home.script('redirect "x@z";')
+        with pytest.raises(TempFail):
+            home.deliver()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_store_without_rights_is_temporary(home: Home) -> None:
+    home.path.chmod(0o500)
+    with pytest.raises(TempFail):
+        home.deliver()
+
+
+def test_a_file_where_the_maildir_should_be_is_temporary(home: Home) -> None:
+    (home.path / "Maildir").write_text("")
+    with pytest.raises(TempFail):
+        home.deliver()
+
+
+def test_a_folder_that_is_a_link_is_no_folder(home: Home, tmp_path: Path) -> None:
+    home.script(FILE)
+    home.deliver(b"first\n\n")
+    (tmp_path / "out" / "new").mkdir(parents=True)
+    (home.path / "Maildir" / ".Lists").symlink_to(tmp_path / "out")
+    assert home.deliver().actions == ["fileinto INBOX"]
+    assert list((tmp_path / "out" / "new").iterdir()) == []
