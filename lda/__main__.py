@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import socket
 import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from functools import partial
 from mmap import mmap
 from pathlib import Path
 
-from lda.config import SOURCES, LdaConfig, Root, assemble
+from lda.config import SOURCES, Root, assemble
 from lda.deliver import Delivery
 from lda.engine import Engine
 from lda.envelope import from_handoff
@@ -30,7 +29,7 @@ from tamis import metrics
 from tamis.config.command import answer, config_path, configuration, make_parser
 from tamis.config.load import default_path, load
 from tamis.config.log import LogConfig
-from tamis.errors import ConfigError, Problem, TempFail
+from tamis.errors import ConfigError, TempFail
 from tamis.journal import Journal
 from tamis.log import Log
 from tamis.mail.message import Message
@@ -103,7 +102,6 @@ def _serve(root: Root, path: Path, log: Log) -> int:
     )
     lmtp = listen("lmtp", config.listen)
     handoff = listen("handoff", [config.handoff] if config.handoff else [])
-    _hand_to_user(config)
     drop_privileges(config.user, allow_root=True)
     metrics.declare_program("lda")
     port = start_metrics(config.metrics, log)
@@ -128,17 +126,6 @@ def _serve(root: Root, path: Path, log: Log) -> int:
         if forker:
             forker.close()
     return EX_OK
-
-
-def _hand_to_user(config: LdaConfig) -> None:
-    """The hand-off socket is its user's: pipe(8) gives tamis-lda that user, and no group but its first."""
-    path = config.handoff.removeprefix("unix:")
-    if os.geteuid() or not config.user or path == config.handoff or not os.path.exists(path):
-        return
-    try:
-        os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
-    except KeyError:
-        raise ConfigError([Problem("lda", 0, "user", f"there is no user {config.user!r}")]) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ def deliver(job: Job, settings: Settings) -> Done:
         raise tempfail(exc) from exc
     done.sieve, done.sieve_s = decided.sieve, decided.sieve_s
     done.notes = [*([decided.problem] if decided.problem else []), *done.notes, *world.notes]
-    for note in done.notes:
+    for note in (*done.notes, *map(str, decided.plan.warnings)):
         scripts.tell(decided.log, job.envelope.queue_id, note)
     return done
 

@@ -29,10 +29,12 @@ IDLE_S = 7200  # libmilter's own default: an MTA keeps a session for as long as 
 _ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE | milter.SETSYMLIST
 
 # Macros that checks use, by the step that brings them; an application's list replaces the MTA's.
+# libmilter keeps a step's macros until the MTA sends others: with j there are always some, and no login stays from
+# the message before.
 _MACROS = {
     milter.M_CONNECT: "j {daemon_name} {client_ptr}",
     milter.M_HELO: "",
-    milter.M_ENVFROM: "i {auth_authen} {auth_type}",
+    milter.M_ENVFROM: "j i {auth_authen} {auth_type}",
     milter.M_ENVRCPT: "i",
     milter.M_EOM: "i",
 }

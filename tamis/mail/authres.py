@@ -1,8 +1,7 @@
 """authres - the Authentication-Results header field (RFC 8601): written strictly, read leniently. Pure.
 
 Written: every value is a token, an address that needs no quotes, or a quoted string of printable ASCII. Read: only
-whose results a field claims to be. One that begins otherwise than the RFC has it is nobody's, and counts as forged:
-what some lax reader makes of it is anybody's guess, and no server that we would believe writes it.
+whose results a field claims to be, in every spelling that a lax reader might take for ours.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tamis.mail.headers import Headers, unfold
+from tamis.mail.words import decode_words
 
 NAME = "Authentication-Results"
 
@@ -91,10 +91,31 @@ def _words(text: str) -> list[str]:
 
 
 def forged(headers: Headers, authserv_id: str) -> tuple[int, ...]:
-    """Which Authentication-Results fields claim to be *authserv_id*'s, or nobody's: 1 is the topmost of all."""
+    """Which Authentication-Results fields could pass for *authserv_id*'s: 1 is the topmost of all.
+
+    In doubt one is forged: lost is then what a stranger says of a message. One that names nobody (as Microsoft
+    writes it) is left."""
     ours = canonical(authserv_id)
-    claims = (authserv_id_of(field.value) for field in headers.all(NAME))
-    return tuple(n for n, claim in enumerate(claims, 1) if claim in {ours, ""})
+    return tuple(n for n, field in enumerate(headers.all(NAME), 1) if _could_pass_for(ours, field.value))
+
+
+def _could_pass_for(ours: str, value: bytes) -> bool:
+    if named := authserv_id_of(value):
+        return named == ours
+    blurred = _blurred(value)
+    return not blurred or blurred.startswith(ours)
+
+
+def _blurred(value: bytes) -> str:
+    """What stands before the first semicolon, without what this or that reader skips: blanks and comments wherever
+    they are, quotes, encoded words, punctuation in front."""
+    text = decode_words(unfold(value[:MAX_READ_BYTES]))
+    kept: list[str] = []
+    position = 0
+    while (position := _skip_cfws(text, position)) < len(text) and text[position] != ";":
+        kept.append(text[position])
+        position += 1
+    return canonical("".join(kept).replace('"', "").replace("\\", "").lstrip(",:=/?"))
 
 
 def authserv_id_of(value: bytes) -> str:

@@ -164,8 +164,8 @@ class HasFlag(MatchingTest):
         return holds
 
     def _matcher(self, build: Build) -> Matcher:
-        """Keys are lists of flags too: each word of a key is a key."""
-        if self.match.type.counts:
+        """Whole or partial flags are lists of flags too: each word of a key is a key. Patterns are not."""
+        if self.match.type.tag not in (":is", ":contains"):
             return self.matcher(build, self.keys)
         fixed = constants(self.keys)
         if fixed is not None:
@@ -174,7 +174,7 @@ class HasFlag(MatchingTest):
         return lambda frame, values: self.matcher(build, self._split(expand(frame)))(frame, values)
 
     def _split(self, keys: Sequence[str]) -> Texts:
-        return tuple(Text(self.node, (word,)) for word in words(keys))
+        return tuple(Text(self.node, (word,)) for word in words(keys) if _flag(word))
 
 
 def _contents(names: Texts, scope: Scope) -> Callable[[Frame], Iterator[str]]:
