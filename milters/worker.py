@@ -8,6 +8,7 @@ that it has. The death of the parent counts as SIGTERM.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -49,19 +50,22 @@ class Worker:
         libmilter.register(self, f"fd:{listener}")
         served = threading.Thread(target=libmilter.main, name="libmilter", daemon=True)
         served.start()
-        self._wait_for_the_end(wake)
+        orphaned = self._wait_for_the_end(wake)
+        if orphaned:
+            _refuse_all(listener)
         _take_no_more(listener)
         self._drain()
         self._program.journal.flush()
 
-    def _wait_for_the_end(self, wake: int) -> None:
+    def _wait_for_the_end(self, wake: int) -> bool:
+        """True if it is the parent's death."""
         while True:
             ready, _, _ = select.select([wake, PARENT_FD], [], [])
             if PARENT_FD in ready:
-                return
+                return True
             numbers = os.read(wake, 64)
             if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-                return
+                return False
             if signal.SIGHUP in numbers:
                 self.reload()
 
@@ -150,6 +154,13 @@ def _signals_to_pipe() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
     return wake
+
+
+def _refuse_all(listener: int) -> None:
+    """Let nobody connect any more: libmilter looks at its listener every 5 s only, and a new parent that finds the
+    socket answered meanwhile would not start."""
+    with socket.socket(fileno=os.dup(listener)) as shared, contextlib.suppress(OSError):
+        shared.shutdown(socket.SHUT_RDWR)
 
 
 def _take_no_more(listener: int) -> None:

@@ -74,6 +74,6 @@ class ScriptError(SieveError):
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         errors = [d for d in diagnostics if d.severity is Severity.ERROR]
-        super().__init__("\n".join(map(str, errors)))
+        super().__init__("\n".join(map(str, errors)) or "the script has errors behind too many warnings")
         self.diagnostics = tuple(diagnostics)
         self.errors = tuple(errors)

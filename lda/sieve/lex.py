@@ -37,6 +37,7 @@ _DOT_STUFFED = re.compile(rb"^\.\.", re.MULTILINE)
 _LINE_END = re.compile(rb"\r?\n")
 _JUNK = re.compile(rb"[^ \t\r\n;{}()\[\],\"]{1,40}")
 
+MAX_SHOWN_BYTES = 2000
 MAX_NUMBER = 2**64 - 1
 _UNITS = {b"K": 1 << 10, b"M": 1 << 20, b"G": 1 << 30}
 
@@ -88,10 +89,12 @@ class Lines:
         return Source(self._name, *self.place(offset))
 
     def text(self, line: int) -> str:
-        """The line without its end."""
+        """The line without its end; "" if it is longer than anybody would read."""
         if not 0 < line <= len(self._starts):
             return ""
         end = self._starts[line] if line < len(self._starts) else len(self._source)
+        if end - self._starts[line - 1] > MAX_SHOWN_BYTES:
+            return ""
         return self._source[self._starts[line - 1] : end].decode("utf-8", "replace").rstrip("\r\n")
 
 

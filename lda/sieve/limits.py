@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """script_bytes, string_bytes: of the source. steps: units of work a run (about 0.1 microseconds each).
+    """script_bytes, string_bytes: of the source. errors: how many findings are reported. steps: units of work a run
+    (about 0.1 microseconds each).
 
     cpu_s: of the clock that the host passes to `run`; without a clock only `steps` bounds a run."""
 
@@ -20,7 +21,7 @@ class Limits:
     nested_blocks: int = 32
     nested_tests: int = 32
     identifier_chars: int = 32
-    errors: int = 50
+    errors: int = 100
     actions: int = 32
     redirects: int = 4
     steps: int = 50_000_000

@@ -60,6 +60,8 @@ class Scope:
         self.name = name
         self.enabled = {BASE, "comparator-i;octet", "comparator-i;ascii-casemap"}
         self.diagnostics: list[Diagnostic] = []
+        self.failed = False
+        """There is an error among the findings, recorded or not."""
         self.variables: set[str] = set()
         self.enclosing: list[str] = []
         """The names of the block commands around the one that is being checked."""
@@ -96,7 +98,10 @@ class Scope:
         return Source(self.name, node.line, node.column)
 
     def report(self, complaint: Complaint, statement: Node, *, follows: bool = False) -> None:
-        """Record *complaint* about *statement*."""
+        """Record *complaint* about *statement*; those past the limit only count."""
+        self.failed = self.failed or complaint.severity is Severity.ERROR
+        if len(self.diagnostics) >= self.limits.errors:
+            return
         where = complaint.at or statement
         self.diagnostics.append(
             Diagnostic(
@@ -115,11 +120,6 @@ class Scope:
             return False
         self._reported.add(words)
         return True
-
-    @property
-    def failed(self) -> bool:
-        """There is an error among the findings."""
-        return any(d.severity is Severity.ERROR for d in self.diagnostics)
 
     # -- strings
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from lda.sieve import ast
 from lda.sieve.arguments import Arguments, signature
+from lda.sieve.diagnostics import Severity
 from lda.sieve.language import Command, Complaint, Item, Subtests, Test
 from lda.sieve.scope import Scope, near, needs
 
@@ -217,6 +218,6 @@ def _made(kind: type[AnyItem], values: dict[str, Any], node: ast.Test, scope: Sc
     ]
     for complaint in found:
         scope.report(complaint, node, follows=seen)
-        if complaint.severity.value == "error":
+        if complaint.severity is Severity.ERROR:
             good, seen = False, True
     return item if good else None

@@ -18,7 +18,7 @@ NAME = "Authentication-Results"
 MAX_LINE_CHARS = 78  # RFC 5322 section 2.1.1
 MAX_VALUE_CHARS = 320  # a longer address than RFC 5321 allows proves nothing
 MAX_COMMENT_DEPTH = 20
-MAX_READ_BYTES = 4096  # an authserv-id that begins later is nobody's
+MAX_READ_BYTES = 512  # an authserv-id that begins later is nobody's
 
 # RFC 2045 section 5.1 token, and what may stand bare in a pvalue: [[local-part] "@"] domain-name (RFC 8601 section 2.2)
 _BARE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*@)?[A-Za-z0-9!#$&'*+^_`{|}~.-]+")

@@ -26,6 +26,7 @@ from tamis.service.address import InetAddress, UnixAddress, parse_address
 
 BACKLOG = 1024
 LOCK_S = 5.0
+LEAVING_S = 1.0  # workers notice the death of their parent a moment later
 
 
 def open_listeners(
@@ -158,8 +159,11 @@ def _refuse_to_steal(path: str, take_over: bool) -> None:
             raise ValueError("there is a file of this name, and it is no socket")
     except FileNotFoundError:
         return
-    if not take_over and _answers(path):
-        raise ValueError("another server answers there; stop it first")
+    deadline = time.monotonic() + LEAVING_S
+    while not take_over and _answers(path):
+        if time.monotonic() > deadline:
+            raise ValueError("another server answers there; stop it first")
+        time.sleep(0.02)
 
 
 def _answers(path: str) -> bool:

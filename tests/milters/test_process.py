@@ -166,7 +166,7 @@ def test_bytes_that_are_no_utf8_are_no_harm_elsewhere(milter: Milter) -> None:
 
 def test_a_flood_of_forged_fields_is_refused(milter: Milter) -> None:
     outcome = send(milter, [(b"Authentication-Results", b" mx.test; spf=pass")] * 2000)
-    assert outcome.reply == "550 5.7.1 Too many forged Authentication-Results fields"
+    assert outcome.reply == "550 5.7.1 Too many Authentication-Results fields"
     assert not outcome.deleted
 
 
@@ -247,10 +247,8 @@ def test_a_milter_that_starts_again_takes_the_socket_over(
     prefix: Path, directory: Path, dns_port: int
 ) -> None:
     with running(prefix, directory, dns_port) as first:
-        (worker,) = first.workers()
         first.process.kill()
         first.process.wait()
-        until(lambda: not Path(f"/proc/{worker}").exists(), "the worker to leave")
         with running(prefix, directory, dns_port) as second:
             assert send(second).verdict == b"c"
 

@@ -62,6 +62,8 @@ def test_named_variables_hold_flags_as_words() -> None:
         ('hasflag :matches "j?nk"', True),
         ('hasflag :count "eq" :comparator "i;ascii-numeric" "3"', True),
         ('hasflag :is ""', False),
+        ('hasflag :contains "x unk"', True),
+        ('hasflag :matches "x j*"', False),
         ('hasflag "v" "one"', True),
         ('hasflag ["none", "v"] ["two", "x"]', True),
         ('hasflag :count "ge" :comparator "i;ascii-numeric" "v" "2"', True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lda.sieve import Phase, Severity
+from lda.sieve import Phase, ScriptError, Severity, compile_script
 from tests.lda.sieve.play import errors, findings
 
 CASES = [
@@ -180,3 +180,11 @@ def test_warnings_do_not_stop_a_script() -> None:
 def test_capabilities_are_case_sensitive_and_words_are_not() -> None:
     assert errors('require "FILEINTO";')
     assert not errors('REQUIRE "fileinto"; If TRUE { FileInto "x"; } ELSE { Keep; }')
+
+
+def test_the_number_of_findings_is_limited_and_none_of_them_hides_an_error() -> None:
+    many = 'if header "a:" "b" { }\n' * 300
+    assert len(findings(many)) == 100
+    assert len(findings(many + "keep 5;")) == 100
+    with pytest.raises(ScriptError):
+        compile_script((many + "keep 5;").encode(), "s")
