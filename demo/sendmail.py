@@ -6,6 +6,7 @@ Debian's sendmail(1) knows only the machine's own Postfix: an ordinary account m
 Run as a script, standard library only.
 """
 
+import re
 import smtplib
 import sys
 
@@ -13,7 +14,7 @@ import sys
 def main() -> None:
     """Exit status 0 means that the message is in the queue."""
     port, sender, recipient = sys.argv[1:]
-    raw = sys.stdin.buffer.read()
+    raw = re.sub(rb"\r?\n", b"\r\n", sys.stdin.buffer.read())
     with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as client:
         client.sendmail(sender, [recipient], raw)
 

@@ -28,6 +28,7 @@ DOORS = {"asyncio", "socket", "os", "subprocess", "sqlite3", "redis", "time", "r
 ROOMS = {
     "Milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
     "milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
+    "re2": ("lda/sieve/extensions/regex.py",),
     "sievelib": ("lda/sieve/parse.py",),
     "redis": ("tamis/store/redis",),
     "dns": ("tamis/dns",),

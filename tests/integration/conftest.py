@@ -8,7 +8,10 @@ import pytest
 
 from demo.house import House
 
-MAILBOXES = ("corpus", "dashboard", "door", "letters", "limited", "stranger")
+MAILBOXES = (
+    "broken", "corpus", "dashboard", "door", "letters", "limited", "redirected", "scripted", "stranger",
+)  # fmt: skip
+USER_LIMIT = 20
 PASSWORD = "correct horse"
 ZONE = {
     ("outside.example", "TXT"): '"v=spf1 ip4:192.0.2.10 -all"',
@@ -19,7 +22,7 @@ ZONE = {
 def make_house(*, lmtp: bool = False, mailboxes: tuple[str, ...] = MAILBOXES) -> House:
     """One whose limits no test reaches by accident."""
     passwords = {f"{name}@example.org": PASSWORD for name in mailboxes}
-    return House(passwords, user_limit="20/1h", network_limit="1000000/1h", zone=ZONE, lmtp=lmtp)
+    return House(passwords, user_limit=f"{USER_LIMIT}/1h", network_limit="1000000/1h", zone=ZONE, lmtp=lmtp)
 
 
 @pytest.fixture(scope="session")

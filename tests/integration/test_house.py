@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from demo import clients, letters
 from demo.daemons import accepts, wait_for
 from demo.dovecot import version
 from demo.house import House
@@ -99,3 +101,21 @@ def test_no_process_of_the_house_runs_what_an_ordinary_account_could_change(hous
         assert status.st_uid == 0, path
         assert path.is_symlink() or not status.st_mode & 0o022, path
     assert os.geteuid() == 0
+
+
+def test_trace_tells_the_whole_way_of_a_message(house: House) -> None:
+    """Policy daemon, milter and delivery agent are joined by queue id, the first RCPT included, which had none."""
+    raw = letters.letter(letters.CAROL, "letters@example.org", "To be traced", b"Where am I?\n")
+    with clients.outside(house.layout.ports.smtp, "192.0.2.10", "mail.outside.example") as client:
+        reply = clients.send(client, letters.CAROL, "letters@example.org", raw)
+    queue_id = reply.text.rpartition(" ")[2]
+    command = [sys.executable, "-m", "tamis.cli", "trace", queue_id, "--json", "--journal"]
+    journal = house.layout.path("/var/lib/tamis/journal")
+
+    def programs() -> list[str]:
+        done = subprocess.run([*command, journal], capture_output=True, text=True, check=False)
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        return [f"{record['program']} {record.get('stage', '')}".strip() for record in records]
+
+    wanted = ["policyd RCPT", "policyd DATA", "milter END-OF-MESSAGE", "lda"]
+    wait_for("the delivery's record", lambda: programs() == wanted, 30)

@@ -1,0 +1,79 @@
+"""__main__ - `tamis COMMAND`: looks the command up in the table, loads it and runs it.
+
+A command's module has two functions: ``arguments(parser)`` adds its flags, ``run(args) -> int`` does its work and
+returns an exit status of sysexits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from tamis import __version__
+from tamis.errors import ConfigError, TamisError
+from tamis.outcome import EX_CONFIG, EX_UNAVAILABLE, EX_USAGE
+
+# name: (module, what it does)
+COMMANDS = {
+    "check": ("tamis.cli.check", "find every mistake in tamis.toml, for all programs"),
+    "doctor": ("tamis.cli.doctor", "look whether this host has what Tamis needs, and say what to do"),
+    "trace": ("tamis.cli.trace", "say what happened to a message, and why"),
+}
+
+EPILOG = """\
+examples:
+  tamis check
+  tamis trace 4dT1x83kHmz9
+  tamis trace --recipient alice@example.org --since 2h
+  tamis doctor --json
+
+files:
+  /etc/tamis/tamis.toml   the configuration; $TAMIS_CONFIG or -c names another
+
+exit status (sysexits.h):
+  0 all is well   1 something was found   64 usage   69 not available   78 configuration
+
+`tamis COMMAND --help` says more about a command.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        "tamis",
+        description="Look after Tamis: policy daemon, milter and delivery agent for Postfix and Dovecot.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tamis {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    wanted = next((word for word in argv if not word.startswith("-")), "")
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name == wanted:
+            import_module(module).arguments(sub)
+    args = parser.parse_args(argv)
+    if not args.command:
+        parser.print_help(sys.stderr)
+        return EX_USAGE
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return int(import_module(COMMANDS[args.command][0]).run(args))
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
+    except (TamisError, OSError) as exc:
+        print(f"tamis {args.command}: {exc}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
