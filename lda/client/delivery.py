@@ -33,7 +33,10 @@ def deliver(arguments: list[str]) -> tuple[int, str]:
 def _deliver(options: dict[str, str]) -> tuple[int, str]:
     """Status and text of the delivery, by the engine or by ourselves."""
     _signal.setitimer(_signal.ITIMER_REAL, _deadline(options))
+    parent = posix.getppid()
     message = _read(options.get("file", ""))
+    if posix.getppid() != parent:  # pipe(8) has no mark for the end: what a killed one wrote looks whole
+        raise Refusal("The sending process went away, the message may be cut")
     head = message[:4096]
     start = message.find(b"\n") + 1 if head[:5] == b"From " else 0
     envelope = envelope_of(options, head)
@@ -104,12 +107,20 @@ def _hand_over(
     except OSError:
         pass  # it may have answered without reading all; and if not, there is no whole answer either
     reply = b""
-    while reply[-1:] != b"\n" and len(reply) < MAX_REPLY_BYTES and (piece := engine.recv(MAX_REPLY_BYTES)):
+    while reply[-1:] != b"\n" and len(reply) < MAX_REPLY_BYTES and (piece := _heard(engine)):
         reply += piece
     if reply[-1:] != b"\n":
         raise Refusal("The delivery engine went away, try again later")
     status, _, text = reply[:-1].decode("ascii").partition(" ")
     return None if status == "away" else _checked(status, text)
+
+
+def _heard(engine: "_socket.socket") -> bytes:
+    """What the engine says next; nothing where it has gone or was killed."""
+    try:
+        return engine.recv(MAX_REPLY_BYTES)
+    except OSError:
+        return b""
 
 
 def _checked(status: str, text: str) -> tuple[int, str]:
