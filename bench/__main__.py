@@ -16,6 +16,7 @@ import sys
 # Name -> module with run() -> Iterator[Figure]. A benchmark is one file and one row.
 BENCHES = {
     "policyd": "bench.policyd",
+    "store": "bench.store",
 }
 
 

@@ -3,13 +3,13 @@
 Every server runs on one core, the same for all, with 20 connections that ask as fast as they are answered;
 the load and redis-server have the other cores. Ours counts two windows of recipients for 1,000 logins, with
 decisions logged to a file and journalled; postfwd counts the same two with the faster of its process models
-and without a log; postgrey greylists. Rounds alternate between the servers, and the median counts.
+and without a log; postgrey greylists. Rounds alternate between the servers, and each server's best counts:
+what else the machine does can only make a round slower.
 """
 
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ from bench.servers import (
     say,
 )
 
-ROUNDS = 3
+ROUNDS = 5
 CONNECTIONS = 20
 SENDERS = 1000
 
@@ -61,15 +61,19 @@ id=DAY; action=rcpt(sasl_username/50000/86400/450 4.7.1 daily limit reached)
 
 @dataclass
 class Contender:
-    """A server under load. requests: how many a round asks, about two seconds' worth."""
+    """A server under load. requests: how many a round asks, one or two seconds' worth."""
 
     address: str
     requests: int
     runs: list[Mapping[str, float]] = field(default_factory=list)
 
-    def median(self, what: str) -> float:
-        """Over the rounds."""
-        return statistics.median(run[what] for run in self.runs)
+    def rate(self) -> float:
+        """Requests a second in the best round."""
+        return max(run["req_per_s"] for run in self.runs)
+
+    def p99_ms(self) -> float:
+        """The latency that 99 of 100 requests kept in the best round."""
+        return min(run["p99_us"] for run in self.runs) / 1000
 
 
 def run() -> Iterator[Figure]:
@@ -80,12 +84,12 @@ def run() -> Iterator[Figure]:
         client = compiled("policyload", directory)
         contenders = {
             "sqlite": Contender(
-                stack.enter_context(tamis(directory / "sqlite", "sqlite:///{}/state.db")), 30000
+                stack.enter_context(tamis(directory / "sqlite", "sqlite:///{}/state.db")), 20000
             ),
-            "redis": Contender(stack.enter_context(tamis_on_redis(directory / "redis")), 30000),
-            "postgrey": Contender(stack.enter_context(postgrey(directory / "postgrey")), 3000),
-            "postfwd1": Contender(stack.enter_context(postfwd1(directory / "postfwd1")), 6000),
-            "postfwd2": Contender(stack.enter_context(postfwd2(directory / "postfwd2")), 6000),
+            "redis": Contender(stack.enter_context(tamis_on_redis(directory / "redis")), 20000),
+            "postgrey": Contender(stack.enter_context(postgrey(directory / "postgrey")), 2500),
+            "postfwd1": Contender(stack.enter_context(postfwd1(directory / "postfwd1")), 5000),
+            "postfwd2": Contender(stack.enter_context(postfwd2(directory / "postfwd2")), 5000),
         }
         for number in range(ROUNDS):
             for title, contender in contenders.items():
@@ -97,20 +101,12 @@ def run() -> Iterator[Figure]:
 
 def figures(contenders: Mapping[str, Contender]) -> Iterator[Figure]:
     """Ours beside each peer; of postfwd's two process models the faster is the peer."""
-    postfwd = max((contenders["postfwd1"], contenders["postfwd2"]), key=lambda c: c.median("req_per_s"))
+    postfwd = max(contenders["postfwd1"], contenders["postfwd2"], key=Contender.rate)
     for store in ("sqlite", "redis"):
         ours = contenders[store]
         for peer, theirs in (("postgrey", contenders["postgrey"]), ("postfwd", postfwd)):
-            yield Figure(
-                f"policyd_{store}_requests", ours.median("req_per_s"), "1/s", peer, theirs.median("req_per_s")
-            )
-        yield Figure(
-            f"policyd_{store}_p99",
-            ours.median("p99_us") / 1000,
-            "ms",
-            "postfwd",
-            postfwd.median("p99_us") / 1000,
-        )
+            yield Figure(f"policyd_{store}_requests", ours.rate(), "1/s", peer, theirs.rate())
+            yield Figure(f"policyd_{store}_p99", ours.p99_ms(), "ms", peer, theirs.p99_ms())
 
 
 @contextlib.contextmanager

@@ -32,12 +32,14 @@ class Services:
 
 
 class Check(Protocol):
-    """One question asked of a transaction.
-
-    name: its word in the registry, logs and metrics. stages: when it can be asked."""
+    """One question asked of a transaction. name: its word in the registry, logs and metrics."""
 
     name: ClassVar[str]
-    stages: ClassVar[frozenset[Stage]]
+
+    @property
+    def stages(self) -> frozenset[Stage]:
+        """When it can be asked; a constant of the class for most."""
+        ...
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Judge *txn*. TempFail and PermFail are verdicts too; any other exception is a bug, and then the

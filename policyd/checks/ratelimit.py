@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 from policyd.keys import OF_ONE_RECIPIENT, KeyName, digest, identity
 from policyd.wording import Wording, parse, problems
 from tamis.check import Services
-from tamis.config.schema import Rate, option, required
+from tamis.config.schema import Rate, option
 from tamis.store import Charge, Window
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict, reject
@@ -49,7 +49,7 @@ class _Prepared:
 class RateLimit:
     """Its fields are its options: ``[policyd.checks.NAME]`` with ``check = "ratelimit"``."""
 
-    limits: tuple[Rate, ...] = required('all of them hold: ["100/1h", "500/1d"]')
+    limits: tuple[Rate, ...] = option((), 'all of them hold: ["100/1h", "500/1d"]')
     key: tuple[KeyName, ...] = option(
         ("sasl_username",), "who is counted; several names count the combination"
     )
@@ -88,7 +88,7 @@ class RateLimit:
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""
         if not 1 <= len(self.limits) <= MAX_LIMITS:
-            yield f"limits: must hold 1 to {MAX_LIMITS} rates, not {len(self.limits)}"
+            yield f'limits: needs 1 to {MAX_LIMITS} rates such as "100/1h", not {len(self.limits)}'
         if not self.key:
             yield "key: must name at least one attribute"
         for name in sorted(OF_ONE_RECIPIENT.intersection(self.key)) if self.stage == "data" else ():
@@ -125,7 +125,8 @@ class RateLimit:
         if not txn.instance:
             return ""
         recipient = txn.recipient if self.cost == "recipient" else ""
-        pid, _, clock = txn.instance.partition(".")  # pid.sec.usec.seq: a store may keep what is young together
+        # pid.sec.usec.seq, the clock first: a store may keep what is young together.
+        pid, _, clock = txn.instance.partition(".")
         return "\n".join((clock, pid, subject, txn.policy_context, txn.client_address, recipient))
 
     def _objection(self, who: str, txn: Transaction, charge: Charge) -> Verdict:

@@ -23,7 +23,7 @@ def charge(db: sqlite3.Connection, attempt: Attempt) -> Charge:
     """`Store.charge`, inside the transaction."""
     if not attempt.once:
         return _charge(db, attempt)
-    name = f"{attempt.name}{{{attempt.once}"  # no name holds a brace
+    name = f"{attempt.once}{{{attempt.name}"  # no name holds a brace; once stands first: see MAX_ORDER
     if known := db.execute(_ANSWER, (name, attempt.now_us / MICROS)).fetchone():
         return Charge(bool(known[0]), known[1], known[2], known[3], True)
     answer = _charge(db, attempt)

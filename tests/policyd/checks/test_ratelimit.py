@@ -271,9 +271,13 @@ def test_a_table_of_the_configuration_is_a_check() -> None:
 @pytest.mark.parametrize(
     ("lines", "key", "words"),
     [
-        ("", "limits", "missing"),
+        ("", "limits", "1 to 8"),
         ("limits = []", "limits", "1 to 8"),
-        ('limits = ["100/1x"]', "limits[0]", ""),
+        (
+            'limits = ["1/1h", "2/1h", "3/1h", "4/1h", "5/1h", "6/1h", "7/1h", "8/1h", "9/1h"]',
+            "limits",
+            "1 to 8",
+        ),
         ('limits = ["1/1h"]\nkey = []', "key", "at least one"),
         ('limits = ["1/1h"]\nkey = ["sasl_user"]', "key[0]", "sasl_username"),
         ('limits = ["1/1h"]\nkey = ["recipient"]\nstage = "data"', "key", "not known at DATA"),
