@@ -47,6 +47,10 @@ service managesieve-login {{
   inet_listener sieve {{
     port = {ports.sieve}
   }}
+  # Debian 13 still has one on port 2000.
+  inet_listener sieve_deprecated {{
+    port = 0
+  }}
 }}
 """
 

@@ -95,7 +95,7 @@ def _write_script(directory: Path, point: metadata.EntryPoint) -> None:
 def _compile(prefix: Path, site: Path) -> None:
     """Byte-compile now: OWNER may not write here."""
     subprocess.run(
-        [prefix / "bin" / "python", "-m", "compileall", "-q", "-j", "2", site],
+        [prefix / "bin" / "python", "-W", "ignore", "-m", "compileall", "-q", "-j", "2", site],
         check=True,
         stdout=subprocess.DEVNULL,
     )

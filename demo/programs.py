@@ -41,7 +41,9 @@ def prepare(layout: Layout, user_limit: str, network_limit: str) -> dict[str, Da
 
 
 def _make_directories(layout: Layout) -> None:
-    """As contrib/systemd/tamis.tmpfiles.conf and the heads of contrib/dovecot say."""
+    """As contrib/systemd/tamis.tmpfiles.conf and the heads of contrib/dovecot say; and a /tmp (PrivateTmp=yes)."""
+    (layout.root / "tmp").mkdir()
+    (layout.root / "tmp").chmod(0o1777)
     sockets = layout.path("/var/spool/postfix/tamis")
     sockets.mkdir(parents=True)
     shutil.chown(sockets, OWNER, "postfix")
@@ -56,7 +58,7 @@ def _daemon(layout: Layout, name: str) -> Daemon:
     program = layout.path("/opt/tamis") / "bin" / f"tamis-{name}"
     return Daemon(
         f"tamis-{name}", [str(program), "-c", str(layout.path(CONFIG))], layout.root / "log" / f"tamis-{name}.log",
-        {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(layout.root / "tmp")},
     )  # fmt: skip
 
 
