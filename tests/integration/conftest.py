@@ -9,7 +9,7 @@ import pytest
 from demo.house import House
 
 MAILBOXES = (
-    "broken", "corpus", "dashboard", "door", "letters", "limited", "redirected", "scripted", "stranger",
+    "broken", "corpus", "dashboard", "door", "letters", "limited", "pop3", "redirected", "scripted", "stranger",
 )  # fmt: skip
 USER_LIMIT = 20
 PASSWORD = "correct horse"

@@ -74,7 +74,7 @@ def test_a_message_comes_back_as_it_was_sent(message: Message, received: dict[st
 
 def test_pop3_gives_the_same_as_imap(house: House) -> None:
     """The mailbox is this test's own: nobody delivers between the two looks."""
-    user = "door@example.org"
+    user = "pop3@example.org"
     with clients.outside(house.layout.ports.smtp, "192.0.2.10", "mail.outside.example") as client:
         for message in SHORT_LINES:
             assert clients.send(client, SENDER, user, message.sent).code == 250

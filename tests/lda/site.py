@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+from tests.installed import installed
 
 REPO = Path(__file__).parents[2]
 IS_ROOT = os.getuid() == 0
@@ -77,9 +78,9 @@ class Site:
 
     def start(self) -> subprocess.Popen[bytes]:
         """tamis-lmtpd, once it listens."""
-        command = [sys.executable, "-m", "lda", "-c", self.config]
+        command = [installed().python, "-m", "lda", "-c", self.config]
         with (self.path / "log").open("ab") as log:
-            self.engine = subprocess.Popen(command, stderr=log, cwd=REPO, start_new_session=True)
+            self.engine = subprocess.Popen(command, stderr=log, cwd=installed().site, start_new_session=True)
         wait_for(lambda: "event=ready" in self.log_of(self.engine))
         return self.engine
 
@@ -109,9 +110,9 @@ class Site:
         return done.returncode, done.stdout.decode()
 
     def lda_command(self, *arguments: str) -> list[str]:
-        pipe = str(REPO / "lda" / "client" / "pipe.py")
+        pipe = str(installed().site / "lda" / "client" / "pipe.py")
         return [
-            sys.executable,
+            installed().python,
             "-I",
             "-S",
             pipe,

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -16,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import installed
 from tests.lda.lmtp.client import LmtpClient
-from tests.lda.site import IS_ROOT, REPO, UID, Rights, Site, make_site, owner, wait_for
+from tests.lda.site import IS_ROOT, UID, Rights, Site, make_site, owner, wait_for
 
 RIGHTS: list[Rights] = ["owner", "root"] if IS_ROOT else ["owner"]
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
@@ -116,8 +116,10 @@ def test_a_mailbox_of_another_uid_is_left_to_a_client_that_may(quiet: Site) -> N
 
 def lmtpd(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run tamis-lmtpd, which is expected to end by itself."""
-    command = [sys.executable, "-m", "lda", "-c", site.config, *arguments]
-    return subprocess.run(command, capture_output=True, cwd=REPO, check=False, timeout=30, text=True)
+    command = [installed().python, "-m", "lda", "-c", site.config, *arguments]
+    return subprocess.run(
+        command, capture_output=True, cwd=installed().site, check=False, timeout=30, text=True
+    )
 
 
 class TestStart:

@@ -21,6 +21,7 @@ from tamis.errors import ConfigError, TempFail
 from tamis.store import Store, Window, open_store
 from tamis.store.config import StoreConfig
 from tamis.store.sqlite_file import MIGRATIONS, TABLES, open_database
+from tests.installed import installed
 from tests.tamis.store import charger
 from tests.tamis.store.conftest import Backend
 
@@ -291,7 +292,7 @@ def test_a_file_that_is_not_ours_is_a_temporary_failure(mode: int | None, senten
         if mode is not None:
             Backend(StoreConfig(url=url)).play(charge_once)
             os.chmod(f"{directory}/state.db", mode)
-        command = [sys.executable, "-c", ATTEMPT, url]
+        command = [installed().python, "-c", ATTEMPT, url]
         done = subprocess.run(command, user=65534, group=65534, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (f"4.3.0 State store {sentence}, try again later\n", "")
 
