@@ -48,6 +48,27 @@ from tamis.verdict import Verdict, defer
 
 PROGRAM = "tamis-lmtpd"
 
+DESCRIPTION = (
+    "Deliver mail into Maildir through users' Sieve scripts: by LMTP, and what tamis-lda hands over."
+)
+EXAMPLES = """\
+master.cf, one tamis-lda a message, which hands over to this engine (and delivers by itself where there is none):
+
+    tamis unix - n n - - pipe flags=DORXhu user=vmail null_sender=
+      argv=/opt/tamis/bin/tamis-lda --engine=/run/tamis/lda.sock --config=/etc/tamis/tamis.toml
+      --queue-id=${queue_id} --sender=${sender} --original-recipient=${original_recipient} --user=${recipient}
+
+main.cf, either way:
+
+    virtual_transport = tamis
+    tamis_destination_recipient_limit = 1
+
+    virtual_transport = lmtp:unix:tamis/lmtp
+
+SIGHUP reads the configuration again and keeps the old one if the new one is bad; SIGTERM finishes what is being
+delivered and ends.
+"""
+
 
 def settings_of(root: Root) -> Settings:
     """What the part that runs as the user needs to know."""
@@ -75,7 +96,7 @@ def make_delivery(
 
 def main() -> int:
     """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
-    args = make_parser(PROGRAM, "Deliver mail: LMTP, and what tamis-lda hands over.").parse_args()
+    args = make_parser(PROGRAM, DESCRIPTION, EXAMPLES).parse_args()
     if (status := answer(args, assemble)) is not None:
         return status
     root = configuration(args, assemble)

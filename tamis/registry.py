@@ -38,7 +38,9 @@ class Placement:
     """What the table of any check may say beside the check's own options."""
 
     check: str = option("", "which check this is; by default the one that the table is named like")
-    mode: Mode = option("enforce", "shadow: judge, count and journal, but let the mail pass; off: do not judge")
+    mode: Mode = option(
+        "enforce", "shadow: judge, count and journal, but let the mail pass; off: do not judge"
+    )
     on_error: OnError = option("defer", "what a failure of the check itself means for the mail")
 
 
@@ -56,7 +58,7 @@ def configure_checks(loader: Loader, at: str, builtin: Mapping[str, type[Any]]) 
     except ConfigError as exc:
         loader.add(exc)
         known = dict(builtin)
-    loader.offer(at, known, Placement)
+    loader.offer(at, known, Placement, by="check")
     configured = []
     for label in tables:
         one = _configure(loader, (*keys_of(at), label), known)

@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 
 from tamis import __version__
+from tamis.config.command import Parser
 from tamis.errors import ConfigError, TamisError
 from tamis.outcome import EX_CONFIG, EX_UNAVAILABLE, EX_USAGE
 
@@ -41,7 +42,7 @@ exit status (sysexits.h):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tamis",
         description="Look after Tamis: policy daemon, milter and delivery agent for Postfix and Dovecot.",
         epilog=EPILOG,

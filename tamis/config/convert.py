@@ -6,7 +6,6 @@ the admin is to see the other problems of the file too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
@@ -27,9 +26,7 @@ from tamis.config.schema import (
 from tamis.config.secret import secret_from_credential, secret_from_environment, secret_from_file
 from tamis.config.suggest import alternatives, nearest
 from tamis.config.units import Unfit, quoted
-
-Where = tuple[str | int, ...]
-"""Keys and list indices from the root of the file to a value."""
+from tamis.config.where import Where
 
 Report = Callable[[Where, str], None]
 
@@ -98,7 +95,7 @@ def shown(raw: Any) -> str:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, int | float):
-        return f"the number {raw}" if abs(raw) < 1e18 else "a huge number"
+        return "a huge number" if isinstance(raw, int) and abs(raw) > MAX_INTEGER else f"the number {raw}"
     return _named(raw)
 
 
@@ -124,8 +121,8 @@ def _int(raw: Any) -> int:
 def _float(raw: Any) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise Unfit(f"expected a number, not {shown(raw)}")
-    if not math.isfinite(raw) or abs(raw) > MAX_INTEGER:
-        raise Unfit(f"expected a finite number, not {shown(raw)}")
+    if not abs(raw) <= MAX_INTEGER:  # not a number is not that either
+        raise Unfit(f"expected a number of 64 bits or less, not {shown(raw)}")
     return float(raw)
 
 
@@ -144,7 +141,7 @@ def _path(raw: Any) -> Path:
 
 
 def _duration(raw: Any) -> Duration:
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and 0 <= raw <= MAX_INTEGER:
         raise Unfit(f'a time needs a unit: "{raw}s"? ({", ".join(units.SECONDS)})')
     return Duration(units.parse_duration(_text(raw, 'a time such as "5m"')))
 

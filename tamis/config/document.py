@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tamis.config.convert import Where
+from tamis.config.where import Where
 from tamis.errors import ConfigError, Problem
 
 DEFAULT_PATH = "/etc/tamis/tamis.toml"
@@ -52,10 +52,12 @@ def read(path: str | Path) -> Document:
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError([Problem(file, 0, "", f"is larger than {MAX_FILE_BYTES // 1024**2} MiB")])
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")  # some editors put a byte order mark in front
     except UnicodeDecodeError as exc:
-        line = raw.count(b"\n", 0, exc.start) + 1
-        raise ConfigError([Problem(file, line, "", f"byte 0x{raw[exc.start]:02x} is not UTF-8")]) from None
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        raise ConfigError(
+            [Problem(file, line, "", f"byte 0x{exc.object[exc.start]:02x} is not UTF-8")]
+        ) from None
     return parse(file, text)
 
 
@@ -67,5 +69,7 @@ def parse(file: str, text: str) -> Document:
         from tamis.config.lines import syntax_problem
 
         raise ConfigError([syntax_problem(file, text, str(exc))]) from None
+    except ValueError:  # what int() says of more digits than it reads
+        raise ConfigError([Problem(file, 0, "", "a number has too many digits")]) from None
     except RecursionError:
         raise ConfigError([Problem(file, 0, "", "lists or tables are nested too deep")]) from None

@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from tamis.config.convert import Where
-from tamis.config.units import quoted
+from tamis.config.where import Where, dotted
 from tamis.errors import Problem
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -63,18 +62,6 @@ def syntax_problem(file: str, text: str, message: str) -> Problem:
     return Problem(file, line, "", "gives a key or table that was already given")
 
 
-def dotted(where: Where) -> str:
-    """``policyd.checks.perhour.limits[0]``, keys quoted where TOML would want it."""
-    text = ""
-    for key in where:
-        if isinstance(key, int):
-            text += f"[{key}]"
-        else:
-            bare = key.isascii() and key.replace("-", "_").replace("_", "a").isalnum()
-            text += ("." if text else "") + (key if bare else quoted(key))
-    return text
-
-
 class _LostError(Exception):
     """The text is not what TOML would have there."""
 
@@ -94,7 +81,8 @@ class _Scan:
     def run(self) -> None:
         """Fill `lines` to the end of the text, or to where it stops being TOML."""
         self._starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
-        with suppress(_LostError, RecursionError):  # what is wrong is tomllib's to say; lines so far are right
+        # what is wrong is tomllib's to say; the lines found so far are right
+        with suppress(_LostError, RecursionError):
             self._document()
 
     def _document(self) -> None:

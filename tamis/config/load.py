@@ -18,12 +18,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_type_hints
 
-from tamis.config.convert import BAD, Converter, Where, shown
+from tamis.config.convert import BAD, Converter, shown
 from tamis.config.document import DEFAULT_PATH, Document, default_path, parse, read
 from tamis.config.schema import default_of, options_of
+from tamis.config.units import printable
+from tamis.config.where import Where, dotted, keys_of
 from tamis.errors import ConfigError, Problem
 
-__all__ = ["DEFAULT_PATH", "Document", "Loader", "Where", "default_path", "keys_of", "load", "parse", "read"]
+__all__ = [
+    "DEFAULT_PATH",
+    "Document",
+    "Loader",
+    "Where",
+    "default_path",
+    "dotted",
+    "keys_of",
+    "load",
+    "parse",
+    "read",
+]
 
 # Every top-level name of every program: a program skips those that it does not read itself.
 TOP_LEVEL = ("hostname", "log", "store", "journal", "dns", "policyd", "milter", "lda")
@@ -43,10 +56,12 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What kinds of table may stand below one: their dataclass by name, and one that they all share."""
+    """What kinds of table may stand below one: their dataclass by name, and one that they all share, whose
+    option *by* names the kind."""
 
     choices: Mapping[str, type[Any]]
     shared: type[Any]
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +124,15 @@ class Loader:
                 self.report((*where, name), f"expected a table, not {shown(raw)}")
         return tables
 
-    def offer(self, at: str | Where, choices: Mapping[str, type[Any]], shared: type[Any]) -> None:
+    def offer(self, at: str | Where, choices: Mapping[str, type[Any]], shared: type[Any], by: str) -> None:
         """Say what kinds of table may stand below *at*, for `--defaults`."""
-        self.offered[keys_of(at)] = Offer(choices, shared)
+        self.offered[keys_of(at)] = Offer(choices, shared, by)
 
     def report(self, where: Where, sentence: str) -> None:
         """Collect a problem of the value at *where*; the same one is collected once."""
         sentences = self._problems.setdefault(where, [])
-        if sentence not in sentences:
-            sentences.append(sentence)
+        if (text := printable(sentence)) not in sentences:
+            sentences.append(text)
 
     def add(self, error: ConfigError) -> None:
         """Collect problems that lie outside the file."""
@@ -129,8 +144,6 @@ class Loader:
         found += [(w, self._about(w, u)) for w, u in self._unknown.items() if w not in self._claimed]
         if not found:
             return self._outside
-        from tamis.config.lines import dotted
-
         lines = self.document.lines_of([where for where, _ in found])
         placed = [
             Problem(self.document.file, line, dotted(where), text)
@@ -177,10 +190,13 @@ class Loader:
                 self._unknown[*where, name] = _Unknown(what, (*options, *beside))
         values = {n: self._option(o, hints[n], raw, where, base) for n, o in options.items()}
         instance = self._instance(cls, values, where)
+        bad = list(self._problems)
         for sentence in self._contradictions(instance):
             keys, text = _split(sentence, options)
-            if (*where, *keys) not in self._problems or not keys:
-                self.report((*where, *keys), text)
+            here = (*where, *keys)
+            # where a stand-in is, the sentence is not about the file
+            if not keys or not any(place[: len(here)] == here for place in bad):
+                self.report(here, text)
         return instance
 
     def _option(self, option: Field[Any], hint: Any, raw: Mapping[str, Any], where: Where, base: Any) -> Any:
@@ -191,7 +207,8 @@ class Loader:
             if default is MISSING:
                 self.report(here, f"is missing: {option.metadata.get('doc', 'it has no default')}")
             return default
-        value = self._converter.value(hint, raw[option.name], here, option.metadata, None if default is MISSING else default)
+        base = None if default is MISSING else default
+        value = self._converter.value(hint, raw[option.name], here, option.metadata, base)
         return default if value is BAD else value
 
     def _instance(self, cls: type[Any], values: Mapping[str, Any], where: Where) -> Any:
@@ -206,11 +223,6 @@ class Loader:
     def _contradictions(self, instance: Any) -> Iterator[str]:
         problems = getattr(instance, "problems", None)
         return problems() if problems is not None else iter(())
-
-
-def keys_of(at: str | Where) -> Where:
-    """``"policyd.checks"`` as keys."""
-    return (tuple(at.split(".")) if at else ()) if isinstance(at, str) else at
 
 
 def _split(sentence: str, options: Mapping[str, Any]) -> tuple[Where, str]:

@@ -1,7 +1,8 @@
 """secret - a word that no print, log, traceback or error sentence shows.
 
 Written in the file as itself, or better as ``{file = "/etc/tamis/redis.password"}``,
-``{env = "REDIS_PASSWORD"}`` or ``{credential = "redis"}`` (systemd LoadCredential=). Read once, when the configuration is loaded.
+``{env = "REDIS_PASSWORD"}`` or ``{credential = "redis"}`` (systemd LoadCredential=). Read once, when the
+configuration is loaded.
 """
 
 from __future__ import annotations
@@ -67,18 +68,22 @@ def secret_from_credential(name: str) -> Secret:
 
 def _content(path: str, *, private: bool) -> str:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            raw = stream.read(MAX_SECRET_BYTES + 1) if stat.S_ISREG(status.st_mode) else b""
     except (OSError, ValueError) as exc:
         raise Unfit(f"cannot read {path!r}: {getattr(exc, 'strerror', None) or exc}") from exc
-    with open(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unfit(f"{path!r} is not a regular file")
-        if private and status.st_mode & 0o077:
-            mode = stat.S_IMODE(status.st_mode)
-            raise Unfit(f"{path!r} has mode {mode:04o}, so that others may read it; chmod 600 it")
-        raw = stream.read(MAX_SECRET_BYTES + 1)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unfit(f"{path!r} is not a regular file")
+    if private and status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise Unfit(f"{path!r} has mode {mode:04o}, so that others may read it; chmod 600 it")
     return _text(path, raw)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A named pipe would wait for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _text(path: str, raw: bytes) -> str:

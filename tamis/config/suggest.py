@@ -43,11 +43,15 @@ def _flat(word: str) -> str:
 
 
 def _elsewhere(word: str, root: type[Any]) -> str:
-    found = [(table, cls) for table, cls in _tables(root, "") if word in {o.name for o in options_of(cls)}]
+    """Where below *root* an option or table *word* stands; "" if nowhere or in several tables."""
+    found = [(name, cls) for name, cls in _tables(root, "") if word in {o.name for o in options_of(cls)}]
     if len(found) != 1:
         return ""
-    table = found[0][0]
-    return f"{table}.{word}" if table else f"{word} above the first [table]"
+    [(name, cls)] = found
+    path = f"{name}.{word}" if name else word
+    if table_class(get_type_hints(cls)[word]) is not None:
+        return f"[{path}]"
+    return path if name else f"{word} above the first [table]"
 
 
 def _tables(cls: type[Any], name: str) -> Iterable[tuple[str, type[Any]]]:

@@ -117,6 +117,9 @@ def parse_mode(text: str) -> int:
 
 def quoted(text: str, limit: int = 60) -> str:
     """*text* in double quotes, cut to *limit* characters, nothing in it that could move a cursor."""
-    cut = text if len(text) <= limit else text[: limit - 3] + "..."
-    inner = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return f'"{inner}"'
+    return f'"{printable(text if len(text) <= limit else text[: limit - 3] + "...")}"'
+
+
+def printable(text: str) -> str:
+    """*text* with controls and the like as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

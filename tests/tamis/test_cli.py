@@ -106,6 +106,11 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "--json" in done.stdout
 
 
+@pytest.mark.parametrize("wrong", [["--nosuch"], ["trace", "--nosuch"], ["nosuch"], ["check", "extra"]])
+def test_a_wrong_call_is_64(wrong: list[str]) -> None:
+    assert tamis(*wrong).returncode == 64
+
+
 def test_check_asks_all_programs_and_says_each_problem_once(config: Path) -> None:
     assert tamis("check", "-c", config).returncode == 0
     config.write_text(config.read_text() + '[milter.checks.nosuch]\n[log]\nformat = "xml"\n[polcyd]\n')
