@@ -19,12 +19,14 @@ from typing import Any
 
 from tamis.cli.check import problems
 from tamis.cli.programs import PROGRAMS, assemble_of
+from tamis.config.command import styled
 from tamis.config.load import Loader, default_path, read
 from tamis.errors import ConfigError, TamisError
 from tamis.outcome import EX_OK
 from tamis.service.address import UnixAddress, parse_address
 
 SOMETHING_FOUND = 1
+RED, GREEN = 31, 32  # ECMA-48 section 8.3.117
 OUR_NAMES = ("tamis", "policyd", "milters", "lda")
 
 
@@ -55,9 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _line(finding: Finding) -> str:
-    mark = "!! " if finding.advice else "ok "
-    if sys.stdout.isatty():
-        mark = f"\x1b[{31 if finding.advice else 32}m{mark}\x1b[0m"
+    mark = styled("!! ", RED, sys.stdout) if finding.advice else styled("ok ", GREEN, sys.stdout)
     advice = f"\n      {finding.advice}" if finding.advice else ""
     return f"{mark} {finding.topic}: {finding.text}{advice}"
 

@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The help text; on a terminal with bold headings."""
-        return _HEADING.sub(lambda match: _styled(match[0], _BOLD, sys.stdout), super().format_help())
+        return _HEADING.sub(lambda match: styled(match[0], _BOLD, sys.stdout), super().format_help())
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and end."""
@@ -122,7 +122,7 @@ def configuration(args: argparse.Namespace, assemble: Callable[[Loader], T]) -> 
     except ConfigError as exc:
         for problem in exc.problems:
             place = str(problem).removesuffix(problem.text)
-            print(_styled(place, _BOLD, sys.stderr) + problem.text, file=sys.stderr)
+            print(styled(place, _BOLD, sys.stderr) + problem.text, file=sys.stderr)
         raise SystemExit(EX_CONFIG) from None
 
 
@@ -147,10 +147,10 @@ def _print_defaults(assemble: Callable[[Loader], object]) -> None:
     for table in tables_of(assemble):
         mark = "" if table.given else "#"
         if table.header:
-            print(_styled(f"\n# {table.doc}", _DIM, sys.stdout))
+            print(styled(f"\n# {table.doc}", _DIM, sys.stdout))
             print(f"{mark}{table.header}")
         for row in table.rows:
-            print(_styled(f"# {row.doc} [{row.kind}]", _DIM, sys.stdout))
+            print(styled(f"# {row.doc} [{row.kind}]", _DIM, sys.stdout))
             print(f"{mark if row.default else '#'}{row.name} = {row.default}".rstrip())
 
 
@@ -168,10 +168,10 @@ def _print_changed(args: argparse.Namespace, assemble: Callable[[Loader], object
         return
     for change in found:
         place = f"# {change.file}:{change.line}" + (f", default {change.default}" if change.default else "")
-        print(f"{change.key} = {change.value}  {_styled(place, _DIM, sys.stdout)}")
+        print(f"{change.key} = {change.value}  {styled(place, _DIM, sys.stdout)}")
 
 
-def _styled(text: str, style: int, stream: TextIO) -> str:
+def styled(text: str, style: int, stream: TextIO) -> str:
     """*text* with colour, on a terminal that is not told to do without (no-color.org)."""
     plain = not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return text if plain or not text else f"\x1b[{style}m{text}\x1b[0m"
