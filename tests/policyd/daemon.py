@@ -8,13 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.installed import installed
 from tests.policyd.requests import attributes, wire
 
 START_S = 20.0
@@ -132,7 +132,7 @@ class Daemon:
         return self.directory / f"{self.name}.toml"
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "policyd", "-c", str(self.config)]
+        return [installed().python, "-P", "-m", "policyd", "-c", str(self.config)]
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
