@@ -80,7 +80,7 @@ class LdaConfig:
     users: UsersConfig = option(UsersConfig(), "who the recipients are")
     maildir: MaildirConfig = option(MaildirConfig(), "their mail stores")
     sieve: SieveConfig = option(SieveConfig(), "their scripts")
-    submit: SubmitConfig = option(SubmitConfig(), "how redirected messages are sent")
+    submit: SubmitConfig = option(SubmitConfig(), "how redirected messages and replies are sent")
     headers: HeadersConfig = option(HeadersConfig(), "fields put on top of stored messages")
 
     def problems(self) -> Iterator[str]:

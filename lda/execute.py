@@ -5,13 +5,16 @@ last, for they cannot be taken back. A failure before the first redirect undoes 
 message: it will come again. After one, deferring would send it twice: then the message is kept and the
 failure noted.
 
+When all that is done, messages of our own are sent (a vacation's reply, a notification), and what is to be
+remembered is written down. Those failures are noted and change nothing: the message itself is safe.
+
 A mailbox that does not exist means a copy in the INBOX instead, and a note. If that fails too, the message
 is deferred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +22,9 @@ from typing import Protocol
 from lda import sieve
 from lda.folders import BadMailbox
 from lda.maildir import Copy
+from lda.sieve.extensions.duplicate import Mark, Seen
+from lda.sieve.extensions.special_use import SpecialUse
+from lda.sieve.letter import Letter, Send
 from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind, Verdict, reject
@@ -33,6 +39,10 @@ class World(Protocol):
         """Whether the mailbox is there and can be stored into."""
         ...
 
+    def special_use(self, flag: str, mailbox: str) -> str:
+        """The mailbox that has the special use *flag* (``\\junk``), or "". mailbox: only that one counts; "": any."""
+        ...
+
     def stage(self, mailbox: str, message: Message | None, flags: tuple[str, ...], *, create: bool) -> Copy:
         """A copy, not yet visible. message: None is the one as received. Raises BadMailbox; the INBOX is
         made."""
@@ -40,6 +50,22 @@ class World(Protocol):
 
     def redirect(self, address: str, message: Message | None) -> None:
         """Send a copy."""
+        ...
+
+    def send(self, letter: Letter) -> None:
+        """Send a message of our own."""
+        ...
+
+    def seen(self, key: str) -> bool:
+        """Whether *key* is remembered."""
+        ...
+
+    def remember(self, key: str, keep_s: int) -> None:
+        """Remember *key* from now on."""
+        ...
+
+    def once(self, key: str, keep_s: int, act: Callable[[], None]) -> bool:
+        """Do *act* unless *key* is remembered, then remember it. False: it was remembered."""
         ...
 
 
@@ -71,15 +97,18 @@ def _answer(question: sieve.Question, world: World) -> sieve.Answer:
     match question:
         case sieve.MailboxExists(mailbox=mailbox):
             return world.has(mailbox)
-    raise TypeError(f"no answer to {type(question).__name__}")
+        case Seen(key=key):
+            return world.seen(key)
+        case SpecialUse(flag=flag, mailbox=mailbox):
+            return world.special_use(flag, mailbox)
+    return None  # about what this host does not have: annotations, external lists
 
 
 def execute(plan: sieve.Plan, world: World, default_mailbox: str = INBOX) -> Done:
-    """Do what *plan* says. Raises OSError or TempFail; then nothing has been done."""
-    for action in plan.actions:
-        if isinstance(action, sieve.Reject):
-            return Done(reject("5.7.1", " ".join(action.reason.split()), reason="sieve"), ["reject"])
-    done = Done(Verdict(Kind.PASS, "2.0.0", "Delivered"))
+    """Do what *plan* says. Raises OSError or TempFail; then nothing has been done.
+
+    A refusal comes after what scripts before the one that refuses have done with the message."""
+    done = Done(_verdict(plan))
     with ExitStack() as staged:
         copies = _stage(_wanted(plan, default_mailbox), world, done, staged)
         redirects = [action for action in plan.actions if isinstance(action, sieve.Redirect)]
@@ -91,9 +120,55 @@ def execute(plan: sieve.Plan, world: World, default_mailbox: str = INBOX) -> Don
             for copy in copies:
                 copy.undo()
             raise
+    if done.verdict.kind is Kind.REJECT:
+        done.actions.append("reject")
     if not done.actions:
         done.actions.append("discard")
+    _afterwards(plan, world, done)
     return done
+
+
+def _verdict(plan: sieve.Plan) -> Verdict:
+    for action in plan.actions:
+        if isinstance(action, sieve.Reject):
+            return reject("5.7.1", " ".join(action.reason.split()), reason="sieve")
+    return Verdict(Kind.PASS, "2.0.0", "Delivered")
+
+
+def _afterwards(plan: sieve.Plan, world: World, done: Done) -> None:
+    """What the message does not depend on. When the MTA has failed once it is not tried again: that takes time, and
+    past the deadline the message, stored already, would be deferred."""
+    works = True
+    for action in plan.actions:
+        try:
+            match action:
+                case Send() if works:
+                    _send(action, world, done)
+                case Send():
+                    done.notes.append(f"{action.name} failed: not tried")
+                case Mark():
+                    world.remember(action.key, action.keep_s)
+        except TempFail as exc:
+            works = False
+            done.notes.append(f"{action.name} failed: {exc.text}")
+        except OSError as exc:
+            done.notes.append(f"{action.name} failed: {exc.strerror or exc}")
+
+
+def _send(action: Send, world: World, done: Done) -> None:
+    """The letters of *action*, or a word about why there are none."""
+
+    def send() -> None:
+        for letter in action.letters:
+            world.send(letter)
+            done.actions.append(f"{action.name} {letter.recipient}")
+
+    if not action.letters:
+        done.actions.append(f"no {action.name}: {action.declined}")
+    elif not action.once:
+        send()
+    elif not world.once(action.once, action.keep_s, send):
+        done.actions.append(f"no {action.name}: sent before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +193,7 @@ def _wanted(plan: sieve.Plan, default_mailbox: str) -> list[_Wanted]:
                 copies.append(
                     _Wanted("fileinto", action.mailbox, action.flags, action.message, action.create)
                 )
-            case sieve.Redirect() | sieve.Discard():
+            case sieve.Redirect() | sieve.Discard() | sieve.Reject() | Send() | Mark():
                 pass
             case _:
                 raise TypeError(f"no way to do {type(action).__name__}")

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lda import scripts, sieve
+from lda import automatic, scripts, sieve
 from lda.envelope import Envelope
 from lda.execute import INBOX, Done, execute, interpret
 from lda.mailboxes import Mailboxes, MaildirConfig
 from lda.maildir import Maildir, tempfail
+from lda.seen import Memory
 from lda.submit import SubmitConfig
 from lda.trace import HeadersConfig
 from lda.users import User
-from lda.users.rows import maildir_of
+from lda.users.rows import expand, maildir_of
 from tamis.mail.message import Message
 
 
@@ -52,6 +53,7 @@ def deliver(job: Job, settings: Settings) -> Done:
         config=settings.maildir,
         headers=settings.headers,
         submission=settings.submit,
+        memory=Memory(Path(expand(settings.sieve.memory, job.user)), time.time()),
         envelope=job.envelope,
         message=job.message,
     )
@@ -103,11 +105,20 @@ def _run(
         recipient=job.envelope.recipient,
         original_recipient=job.envelope.original_recipient,
     )
+    options = settings.sieve
     context = sieve.Context(
         user=job.user.name,
         now=datetime.now().astimezone(),
         clock=time.thread_time,
         recipient_delimiter=settings.recipient_delimiter,
         default_mailbox=job.envelope.mailbox or INBOX,
+        environment=_environment(settings.hostname),
+        settings=automatic.settings(job.user, options.vacation, options.duplicate, options.notifications),
     )
     return sieve.run_scripts([script], job.message, envelope, context)
+
+
+def _environment(hostname: str) -> dict[str, str]:
+    """The items of RFC 5183 that a delivery knows."""
+    domain = hostname.partition(".")[2]
+    return {"host": hostname, "domain": domain, "location": "MDA", "phase": "during"}

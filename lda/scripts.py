@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lda import sieve
+from lda.automatic import DuplicateConfig, VacationConfig
 from lda.users import User
 from lda.users.rows import expand
 from tamis.config.schema import Size, option
@@ -35,16 +36,28 @@ class SieveConfig:
 
     script: str = option("{home}/.dovecot.sieve", "the user's active script; {home} {user} {local} {domain}")
     default: Path | None = option(None, "the script of users without one")
+    personal: str = option("{home}/sieve", "the user's scripts, NAME.sieve, for include; as for script")
+    site: Path | None = option(None, "the site's scripts, NAME.sieve, for include :global")
+    memory: str = option("{home}/.tamis.seen", "what vacation and duplicate remember; as for script")
+    notifications: int = option(10, "of notify, for one message; 0 forbids them", at_least=0)
+    vacation: VacationConfig = option(VacationConfig(), "replies of absent users")
+    duplicate: DuplicateConfig = option(DuplicateConfig(), "what the test duplicate remembers")
     max_size: Size = option(Size(1 << 20), "a larger script is an error of its user", at_least=1)
 
     def problems(self) -> Iterator[str]:
         """A template that names what is not there."""
-        try:
-            self.script.format(home="", user="", local="", domain="")
-        except (KeyError, IndexError, ValueError) as exc:
-            yield f"script: {{home}}, {{user}}, {{local}} and {{domain}} can stand in it, not {exc}"
-        if self.default is not None and not self.default.is_absolute():
-            yield f"default: must be absolute, not {self.default}"
+        for name in ("script", "personal", "memory"):
+            try:
+                where = getattr(self, name).format(home="/home", user="", local="", domain="")
+            except (KeyError, IndexError, ValueError) as exc:
+                yield f"{name}: {{home}}, {{user}}, {{local}} and {{domain}} can stand in it, not {exc}"
+                continue
+            if not where.startswith("/"):
+                yield f"{name}: must be absolute or begin with {{home}}"
+        for name in ("default", "site"):
+            path = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                yield f"{name}: must be absolute, not {path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +81,14 @@ def find(user: User, config: SieveConfig) -> Found | None:
     path = Path(expand(config.script, user))
     log = path.with_name(path.name + ".log")
     source = _read(path, user, log, config.max_size)
+    included = _Included(user, config, log)
     if source is not None:
-        return Found(_compiled(source, path.name, log), log)
+        return Found(_compiled(source, path.name, included), log)
     if config.default is None:
         return None
     source = _read(config.default, None, None, config.max_size)
-    return Found(_compiled(source, config.default.name, None), None) if source is not None else None
+    included.log = None
+    return Found(_compiled(source, config.default.name, included), None) if source is not None else None
 
 
 def tell(log: Path | None, queue_id: str, text: str) -> None:
@@ -119,17 +134,60 @@ def _read(path: Path, user: User | None, log: Path | None, limit: int) -> bytes 
         os.close(fd)
 
 
-def _compiled(source: bytes, name: str, log: Path | None) -> sieve.Script:
-    result = _compile(source, name)
+class _Included:
+    """Reads the scripts that a script of *user* includes; together they are no larger than one may be."""
+
+    def __init__(self, user: User, config: SieveConfig, log: Path | None) -> None:
+        self.log = log
+        self._user = user
+        self._config = config
+        self._room = int(config.max_size)
+
+    def read(self, place: sieve.Place) -> bytes | None:
+        """The source; None if there is none. Raises Unusable, TempFail."""
+        name, config = f"{place.name}.sieve", self._config
+        if place.location == "personal":
+            path = Path(expand(config.personal, self._user)) / name
+            source = _read(path, self._user, self.log, self._room)
+        else:
+            source = _read(config.site / name, None, self.log, self._room) if config.site else None
+        self._room -= len(source or b"")
+        return source
+
+
+_Sources = frozenset[tuple[sieve.Place, bytes | None]]
+
+
+def _compiled(source: bytes, name: str, included: _Included) -> sieve.Script:
+    """Compiled from *source* and what it includes, read anew each time."""
+    sources: _Sources = frozenset()
+    while True:
+        result, wanted = _compile(source, name, sources)
+        if not wanted:
+            break
+        sources |= {(place, included.read(place)) for place in wanted}
     if isinstance(result, sieve.ScriptError):
-        raise Unusable("\n".join(finding.render() for finding in result.diagnostics), log)
+        raise Unusable("\n".join(finding.render() for finding in result.diagnostics), included.log)
     return result
 
 
 @lru_cache(maxsize=_CACHED_SCRIPTS)
-def _compile(source: bytes, name: str) -> sieve.Script | sieve.ScriptError:
-    """By content: an edited script is another one, and a thousand users with one script share it."""
+def _compile(
+    source: bytes, name: str, included: _Sources
+) -> tuple[sieve.Script | sieve.ScriptError, tuple[sieve.Place, ...]]:
+    """By content: an edited script is another one, and a thousand users with one script share it.
+
+    With the scripts that it includes besides *included*; then the result is of no use yet."""
+    sources = dict(included)
+    wanted: dict[sieve.Place, None] = {}
+
+    def library(place: sieve.Place) -> bytes | None:
+        if place in sources:
+            return sources[place]
+        wanted[place] = None
+        return b""
+
     try:
-        return sieve.compile_script(source, name)
+        return sieve.compile_script(source, name, library=library), tuple(wanted)
     except sieve.ScriptError as exc:
-        return exc
+        return exc, tuple(wanted)

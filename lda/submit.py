@@ -1,4 +1,4 @@
-"""submit - give a message back to the MTA: what a redirect does. Through sendmail(1), without a shell.
+"""submit - give a message to the MTA: what a redirect and a reply do. Through sendmail(1), without a shell.
 
 Its exit status 0 means that the message is in the queue; everything else, and a program that hangs, is
 TempFail.
@@ -24,7 +24,7 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitConfig:
-    """How a redirected message is sent."""
+    """How redirected messages, replies and notifications are sent."""
 
     command: tuple[str, ...] = option(
         ("/usr/sbin/sendmail", "-i", "-f", "{sender}", "--", "{recipient}"),
@@ -47,10 +47,10 @@ def submit(config: SubmitConfig, sender: str, recipient: str, head: bytes, raw: 
     try:
         status = _run(command, head, raw, config.timeout)
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
-        raise TempFail("4.3.0", "The message could not be redirected") from exc
+        raise TempFail("4.3.0", "The message could not be given to the MTA") from exc
     if status:
         cause = RuntimeError(f"{command[0]} has exited with status {status}")
-        raise TempFail("4.3.0", "The message could not be redirected") from cause
+        raise TempFail("4.3.0", "The message could not be given to the MTA") from cause
 
 
 def _run(command: list[str], head: bytes, raw: bytes | mmap, timeout_s: float) -> int:

@@ -14,6 +14,7 @@ from lda.sieve.compile import Build, compile_commands
 from lda.sieve.context import Context, Envelope
 from lda.sieve.diagnostics import Diagnostic, Phase, ScriptError, Severity
 from lda.sieve.extensions import LANGUAGE
+from lda.sieve.includes import Includes, Library, Place
 from lda.sieve.lex import Lines
 from lda.sieve.limits import DEFAULT, Limits
 from lda.sieve.machine import Script, run_scripts
@@ -47,9 +48,11 @@ __all__ = [
     "FileInto",
     "Keep",
     "Language",
+    "Library",
     "Limits",
     "MailboxExists",
     "Phase",
+    "Place",
     "Plan",
     "Question",
     "Redirect",
@@ -66,23 +69,37 @@ __all__ = [
 
 
 def compile_script(
-    source: bytes, name: str, *, limits: Limits = DEFAULT, language: Language = LANGUAGE, traced: bool = False
+    source: bytes,
+    name: str,
+    *,
+    limits: Limits = DEFAULT,
+    language: Language = LANGUAGE,
+    traced: bool = False,
+    library: Library | None = None,
 ) -> Script:
     """The compiled *source*; *name* is what findings call it. Raises ScriptError with all findings.
 
-    language: what `require` can turn on. traced: the script can fill a `Trace`, and runs slower."""
-    parsed = parse(source, name, limits)
-    scope = Scope(language, Lines(source, name), limits, name)
-    commands = check_script(parsed.commands, scope, damaged=bool(parsed.diagnostics))
-    found = sorted((*parsed.diagnostics, *scope.diagnostics), key=lambda d: (d.source.line, d.source.column))
-    if parsed.diagnostics or scope.failed:
-        raise ScriptError(found)
-    build = Build(scope, traced)
-    operations, sources = compile_commands(commands, build, name)
-    return Script(
-        name=name,
-        operations=operations,
-        sources=sources,
-        requires=frozenset(scope.enabled - {BASE}),
-        warnings=tuple(found),
-    )
+    language: what `require` can turn on. traced: the script can fill a `Trace`, and runs slower. library: the scripts
+    that it can include, asked at most once for each; None: including one fails when the script runs."""
+
+    def compile_one(source: bytes, name: str, includes: Includes) -> Script:
+        parsed = parse(source, name, limits)
+        scope = Scope(language, Lines(source, name), limits, name, includes)
+        commands = check_script(parsed.commands, scope, damaged=bool(parsed.diagnostics))
+        found = sorted((*parsed.diagnostics, *scope.diagnostics), key=_order)
+        if parsed.diagnostics or scope.failed:
+            raise ScriptError(found)
+        operations, sources = compile_commands(commands, Build(scope, traced), name)
+        return Script(
+            name=name,
+            operations=operations,
+            sources=sources,
+            requires=frozenset(scope.enabled - {BASE}),
+            warnings=tuple(found),
+        )
+
+    return compile_one(source, name, Includes(library, compile_one))
+
+
+def _order(finding: Diagnostic) -> tuple[int, int]:
+    return finding.source.line, finding.source.column

@@ -211,8 +211,8 @@ class Arguments:
                 self._complain(f"{text} while validating positional arguments for {self._subject}", argument)
                 return
         specs = self._signature.positional
-        if specs and specs[0][1].optional and len(rest) < len(specs):
-            specs = specs[1:]
+        if len(rest) < len(specs):
+            specs = specs[1:] if specs[0][1].optional else specs[:-1] if specs[-1][1].optional else specs
         if len(specs) != len(rest):
             wanted, found = len(specs), len(rest)
             self._complain(

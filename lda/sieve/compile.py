@@ -125,7 +125,7 @@ class Code:
             act(frame)
             return following
 
-        self.operation(item, operation, asks=item.asks)
+        self.operation(item, operation, asks=item.asks or any(tag.asks for tag in item.tags))
 
     def jump(self, item: Item, target: Label) -> None:
         """Go to *target*."""

@@ -53,7 +53,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Positional:
-    """An argument known by its place. constant: no variables in it. optional: the first one may be left out."""
+    """An argument known by its place. constant: no variables in it. optional: it may be left out (first or last)."""
 
     label: str
     kind: Kind
@@ -116,7 +116,7 @@ def strings(label: str, *, constant: bool = False) -> Any:
 
 
 def optional_strings(label: str) -> Any:
-    """A first string list argument that may be missing: `Texts | None`."""
+    """A first or last string list argument that may be missing: `Texts | None`."""
     return _field(Positional(label, Kind.STRINGS, optional=True), default=None)
 
 

@@ -135,6 +135,16 @@ class Frame:
         self.script, self.captures, self.variables = script, (), {}
         return 0
 
+    @property
+    def depth(self) -> int:
+        """How many scripts wait for the running one to end."""
+        return len(self._calls)
+
+    @property
+    def root(self) -> Script | None:
+        """The script of the sequence that runs, whatever it has included."""
+        return self._calls[0][0] if self._calls else self.script
+
     def leave(self) -> int:
         """End the running script: back to the one that called it, or to the end of all."""
         if not self._calls:

@@ -15,6 +15,20 @@ from lda.sieve.text import Texts
 Found = TypeVar("Found")
 
 
+def key_problems(match: Match, comparator: Comparator, keys: Texts) -> Iterator[Complaint]:
+    """What is wrong with the match type, the comparator and the constant keys."""
+    problem = match.type.problem(comparator, match.parameter)
+    if problem:
+        yield Complaint(problem)
+        return
+    for key in keys:
+        if key.value is not None:
+            try:
+                match.type.single(comparator, key.value, match.parameter, False)
+            except UnusableKey as unusable:
+                yield Complaint(str(unusable), key.node)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingTest(Test):
     """A test with MATCH-TYPE and COMPARATOR. A subclass has `keys` as its last argument."""
@@ -30,17 +44,7 @@ class MatchingTest(Test):
 
     def key_problems(self, keys: Texts) -> Iterator[Complaint]:
         """What is wrong with the match type, the comparator and the constant keys."""
-        kind = self.match.type
-        problem = kind.problem(self.comparator, self.match.parameter)
-        if problem:
-            yield Complaint(problem)
-            return
-        for key in keys:
-            if key.value is not None:
-                try:
-                    kind.single(self.comparator, key.value, self.match.parameter, False)
-                except UnusableKey as unusable:
-                    yield Complaint(str(unusable), key.node)
+        return key_problems(self.match, self.comparator, keys)
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
         keys: Texts = getattr(self, "keys", ())

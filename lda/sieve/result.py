@@ -38,6 +38,11 @@ class Result:
         """The message would stay in the default mailbox: then the next script of the sequence runs."""
         return self.implicit_keep or any(isinstance(action, Keep) for action in self.actions)
 
+    @property
+    def everything(self) -> list[Action]:
+        """The actions of the whole sequence so far."""
+        return self.settled + self.actions
+
     def settle(self) -> None:
         """The script has ended and another one follows."""
         self.settled += [action for action in self.actions if not isinstance(action, Keep)]
@@ -60,7 +65,7 @@ class Result:
         self._count(action)
 
     def _count(self, action: Action) -> None:
-        everything = self.settled + self.actions
+        everything = self.everything
         total, allowed = len(everything), self._limits.actions
         if total > allowed:
             raise Conflict(f"total number of actions exceeds policy limit ({total} > {allowed})")

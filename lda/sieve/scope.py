@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from lda.sieve.ast import Node, String
 from lda.sieve.diagnostics import Diagnostic, Severity
+from lda.sieve.includes import Includes
 from lda.sieve.language import Command, Complaint, Extension, Namespace, Tag, Test
 from lda.sieve.lex import Lines
 from lda.sieve.limits import Limits
@@ -54,10 +55,13 @@ class Language:
 class Scope:
     """The state of one validation."""
 
-    def __init__(self, language: Language, lines: Lines, limits: Limits, name: str) -> None:
+    def __init__(
+        self, language: Language, lines: Lines, limits: Limits, name: str, includes: Includes
+    ) -> None:
         self.language = language
         self.limits = limits
         self.name = name
+        self.includes = includes
         self.enabled = {BASE, "comparator-i;octet", "comparator-i;ascii-casemap"}
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
@@ -65,6 +69,8 @@ class Scope:
         self.variables: set[str] = set()
         self.enclosing: list[str] = []
         """The names of the block commands around the one that is being checked."""
+        self.blocks: list[Node] = []
+        """Those commands as they are written."""
         self.aliases: dict[str, Namespace] = {}
         """Plain names of variables that live in a namespace (``global`` of RFC 6609)."""
         self._lines = lines
@@ -113,6 +119,11 @@ class Scope:
                 source_line=self._lines.text(where.line),
             )
         )
+
+    def adopt(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Record what was found in another script that belongs to this one."""
+        self.failed = self.failed or any(d.severity is Severity.ERROR for d in diagnostics)
+        self.diagnostics += diagnostics[: max(0, self.limits.errors - len(self.diagnostics))]
 
     def first_time(self, *words: str) -> bool:
         """Whether this is the first report about *words*: an unknown name is reported once."""

@@ -130,7 +130,9 @@ def _command(node: ast.Command, kind: type[Command], scope: Scope) -> Command | 
         if isinstance(test, Test) and test.constant(scope) is False:
             return command
         scope.enclosing.append(node.name)
+        scope.blocks.append(node)
         body = check_block(node.block, scope)
+        scope.blocks.pop()
         scope.enclosing.pop()
         command = dataclasses.replace(command, body=body) if command is not None else None
     return command

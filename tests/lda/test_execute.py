@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Self, cast
 
 import pytest
@@ -11,6 +11,9 @@ from lda import sieve
 from lda.execute import INBOX, execute, interpret
 from lda.folders import BadMailbox
 from lda.maildir import Copy
+from lda.sieve.extensions.duplicate import Mark, Seen
+from lda.sieve.extensions.special_use import SpecialUse
+from lda.sieve.letter import Letter, Send
 from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind
@@ -42,6 +45,7 @@ class World:
         self.mailboxes = {INBOX, *mailboxes}
         self.failing = list(failing)
         self.events: list[str] = []
+        self.known: set[str] = set()
 
     def do(self, step: str) -> None:
         if step in self.failing:
@@ -52,6 +56,9 @@ class World:
     def has(self, mailbox: str) -> bool:
         return mailbox in self.mailboxes
 
+    def special_use(self, flag: str, mailbox: str) -> str:
+        return "Spam" if (flag, mailbox) == ("\\junk", "") else ""
+
     def stage(self, mailbox: str, message: Message | None, flags: tuple[str, ...], *, create: bool) -> Copy:
         if mailbox not in self.mailboxes and not create:
             raise BadMailbox("the mailbox does not exist")
@@ -60,6 +67,23 @@ class World:
 
     def redirect(self, address: str, message: Message | None) -> None:
         self.do(f"redirect {address}")
+
+    def send(self, letter: Letter) -> None:
+        self.do(f"send {letter.recipient}")
+
+    def seen(self, key: str) -> bool:
+        return key in self.known
+
+    def remember(self, key: str, keep_s: int) -> None:
+        self.do(f"remember {key} {keep_s}")
+        self.known.add(key)
+
+    def once(self, key: str, keep_s: int, act: Callable[[], None]) -> bool:
+        if key in self.known:
+            return False
+        act()
+        self.remember(key, keep_s)
+        return True
 
 
 def plan(*actions: sieve.Action, keep: bool = False) -> sieve.Plan:
@@ -182,6 +206,88 @@ def test_questions_are_answered_by_the_world() -> None:
         return plan(into("A")) if yes and not no else plan()
 
     assert interpret(script(), World("A")) == plan(into("A"))
+
+
+def test_what_was_seen_before_is_a_question_too() -> None:
+    def script() -> Generator[sieve.Question, sieve.Answer, sieve.Plan]:
+        return plan(into("A")) if (yield Seen("k")) else plan()
+
+    world = World()
+    assert interpret(script(), world) == plan()
+    world.known.add("k")
+    assert interpret(script(), world) == plan(into("A"))
+
+
+def test_special_uses_are_asked_for() -> None:
+    def script() -> Generator[sieve.Question, sieve.Answer, sieve.Plan]:
+        mailbox = yield SpecialUse("\\junk")
+        return plan(into(str(mailbox)))
+
+    assert interpret(script(), World()) == plan(into("Spam"))
+
+
+def test_a_refusal_comes_after_what_earlier_scripts_did() -> None:
+    """A script before the user's has filed a copy and sent one on; then the user refuses the message."""
+    world = World("A")
+    done = execute(plan(into("A"), sieve.Redirect(address="x@y"), sieve.Reject(reason="no")), world)
+    assert steps(world) == ["stage A", "commit A", "redirect x@y"]
+    assert done.verdict.kind is Kind.REJECT
+    assert done.actions == ["fileinto A", "redirect x@y", "reject"]
+
+
+def test_a_refusal_whose_copies_fail_is_none_yet() -> None:
+    with pytest.raises(TempFail):
+        execute(plan(into("A"), sieve.Reject(reason="no")), World("A", failing=("commit A",)))
+
+
+REPLY = Send(letters=(Letter(recipient="s@a", raw=b""),), once="k", keep_s=60)
+
+
+def test_replies_and_marks_come_when_the_message_is_safe() -> None:
+    world = World()
+    done = execute(plan(REPLY, Mark(key="m", keep_s=5), keep=True), world)
+    assert steps(world) == ["stage INBOX", "commit INBOX", "send s@a", "remember k 60", "remember m 5"]
+    assert done.actions == ["keep INBOX", "send s@a"]
+
+
+def test_nothing_is_sent_twice() -> None:
+    world = World()
+    execute(plan(REPLY, keep=True), world)
+    assert execute(plan(REPLY, keep=True), world).actions == ["keep INBOX", "no send: sent before"]
+    assert world.events.count("send s@a") == 1
+
+
+def test_a_reply_that_cannot_be_sent_is_no_reason_to_defer_and_is_sent_next_time() -> None:
+    world = World(failing=("send s@a",))
+    done = execute(plan(REPLY, Mark(key="m", keep_s=5), keep=True), world)
+    assert done.verdict.kind is Kind.PASS
+    assert done.actions == ["keep INBOX"]
+    assert done.notes == ["send failed: send s@a"]
+    assert world.known == {"m"}
+    assert execute(plan(REPLY, keep=True), world).actions == ["keep INBOX", "send s@a"]
+
+
+def test_an_mta_that_failed_is_not_tried_again() -> None:
+    world = World(failing=("send s@a",))
+    other = Send(letters=(Letter(recipient="t@a", raw=b""),))
+    done = execute(plan(REPLY, other, keep=True), world)
+    assert done.notes == ["send failed: send s@a", "send failed: not tried"]
+    assert "send t@a" not in world.events
+
+
+def test_a_message_that_is_deferred_is_neither_answered_nor_remembered() -> None:
+    world = World(failing=("commit INBOX",))
+    with pytest.raises(TempFail):
+        execute(plan(REPLY, Mark(key="m", keep_s=5), keep=True), world)
+    assert world.known == set()
+    assert "send s@a" not in world.events
+
+
+def test_a_reply_that_may_not_be_sent_says_why() -> None:
+    assert execute(plan(Send(declined="bulk"), sieve.Discard()), World()).actions == [
+        "discard",
+        "no send: bulk",
+    ]
 
 
 def test_an_action_that_nobody_knows_is_a_defect_and_not_a_silence() -> None:

@@ -43,7 +43,11 @@ class Home:
             hostname="mx",
             recipient_delimiter="+",
             maildir=MaildirConfig(**{k: v for k, v in options.items() if k.startswith("auto")}),  # type: ignore[arg-type]
-            sieve=SieveConfig(max_size=Size(10_000), default=options.get("default")),  # type: ignore[arg-type]
+            sieve=SieveConfig(
+                max_size=Size(10_000),
+                default=options.get("default"),  # type: ignore[arg-type]
+                site=options.get("site"),  # type: ignore[arg-type]
+            ),
             submit=SubmitConfig(command=command, timeout=Duration(float(str(options.get("timeout", 20))))),
             headers=HeadersConfig(),
         )
@@ -238,6 +242,123 @@ class TestRedirect:
         home.script('redirect "x@z";')
         with pytest.raises(TempFail):
             home.deliver()
+
+
+class TestInclude:
+    """Scripts that a script includes: the user's own, the site's, and nothing else."""
+
+    FILE = 'require "fileinto"; fileinto "Lists";'
+
+    def test_from_the_users_own_directory(self, home: Home) -> None:
+        home.folder(".Lists")
+        home.script('require "include"; include "a";')
+        (home.path / "sieve").mkdir()
+        (home.path / "sieve" / "a.sieve").write_text('require "include"; include "b";')
+        (home.path / "sieve" / "b.sieve").write_text(self.FILE)
+        assert home.deliver().actions == ["fileinto Lists"]
+        (home.path / "sieve" / "b.sieve").write_text("discard;")
+        assert home.deliver().actions == ["discard"]
+
+    def test_from_the_sites(self, home: Home, tmp_path: Path) -> None:
+        home.script('require "include"; include :global "a"; include :optional :global "b";')
+        (tmp_path / "site").mkdir()
+        (tmp_path / "site" / "a.sieve").write_text("discard;")
+        assert home.deliver(site=tmp_path / "site").actions == ["discard"]
+        assert home.deliver().actions == ["keep INBOX"]
+        assert "included global script 'a' does not exist" in home.log()
+
+    @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "..", "link", "a\\\0b", ""])
+    def test_from_nowhere_else(self, home: Home, name: str) -> None:
+        home.script(f'require "include"; include "{name}";')
+        (home.path / "sieve").mkdir()
+        for outside in (home.path / "secret.sieve", home.path.parent / "secret.sieve"):
+            outside.write_text("discard;")
+        (home.path / "sieve" / "link.sieve").symlink_to(home.path.parent / "secret.sieve")
+        done = home.deliver()
+        assert (done.actions, done.sieve) == (["keep INBOX"], "script_error")
+
+    def test_all_together_are_no_larger_than_one_may_be(self, home: Home) -> None:
+        home.script('require "include"; include "a"; include "b";')
+        (home.path / "sieve").mkdir()
+        for name in ("a", "b"):
+            (home.path / "sieve" / f"{name}.sieve").write_text("#" + name * 5500)
+        assert home.deliver().sieve == "script_error"
+
+
+class TestMemory:
+    """What a user's scripts remember from one message to the next."""
+
+    VACATION = 'require "vacation"; vacation "Away";'
+    RAW = b"To: u@b\nSubject: hello\nMessage-ID: <1@x>\n\nbody\n"
+
+    def test_a_sender_is_answered_once(self, home: Home) -> None:
+        home.script(self.VACATION)
+        assert home.deliver(self.RAW).actions == ["keep INBOX", "vacation s@a"]
+        assert home.deliver(self.RAW).actions == ["keep INBOX", "no vacation: sent before"]
+        lines = home.sent.read_bytes().splitlines()
+        assert lines[0] == b"-f  -- s@a"
+        assert lines.count(b"Subject: Auto: hello") == 1
+        assert lines[-1] == b"Away"
+
+    def test_automatic_mail_is_not_answered(self, home: Home) -> None:
+        home.script(self.VACATION)
+        assert home.deliver(b"Precedence: bulk\n" + self.RAW).actions[1].startswith("no vacation: ")
+        assert not home.sent.exists()
+
+    def test_a_reply_that_the_mta_does_not_take_is_noted_and_tried_next_time(self, home: Home) -> None:
+        home.script(self.VACATION)
+        good = home.sendmail.read_text()
+        home.sendmail.write_text("#!/bin/sh\nexit 75\n")
+        done = home.deliver(self.RAW)
+        assert (done.verdict.kind, done.actions) == (Kind.PASS, ["keep INBOX"])
+        assert "vacation failed" in home.log()
+        home.sendmail.write_text(good)
+        assert home.deliver(self.RAW).actions == ["keep INBOX", "vacation s@a"]
+
+    def test_a_memory_that_cannot_be_used_means_no_reply_and_no_loss(self, home: Home) -> None:
+        home.script(self.VACATION)
+        (home.path / ".tamis.seen").mkdir()
+        done = home.deliver(self.RAW)
+        assert (done.verdict.kind, done.actions) == (Kind.PASS, ["keep INBOX"])
+        assert "vacation failed" in home.log()
+
+    def test_a_duplicate_is_known(self, home: Home) -> None:
+        home.script('require "duplicate"; if duplicate { discard; }')
+        assert home.deliver(self.RAW).actions == ["keep INBOX"]
+        assert home.deliver(self.RAW).actions == ["discard"]
+        assert home.deliver(self.RAW.replace(b"<1@x>", b"<2@x>")).actions == ["keep INBOX"]
+
+    def test_what_could_not_be_delivered_was_not_seen(self, home: Home) -> None:
+        home.script('require ["duplicate", "copy"]; if duplicate { discard; } redirect :copy "x@z";')
+        good = home.sendmail.read_text()
+        home.sendmail.write_text("#!/bin/sh\nexit 75\n")
+        with pytest.raises(TempFail):
+            home.deliver(self.RAW)
+        home.sendmail.write_text(good)
+        assert "keep INBOX" in home.deliver(self.RAW).actions
+
+    def test_if_nobody_knows_the_message_is_new(self, home: Home) -> None:
+        home.script('require "duplicate"; if duplicate { discard; }')
+        (home.path / ".tamis.seen").mkdir()
+        assert home.deliver(self.RAW).actions == ["keep INBOX"]
+        assert "cannot be read" in home.log()
+
+
+def test_a_special_use_names_a_folder(home: Home) -> None:
+    home.script('require ["fileinto", "special-use"]; fileinto :specialuse "\\\\Junk" "Lists";')
+    home.folder(".Lists")
+    assert home.deliver().actions == ["fileinto Lists"]
+    home.folder(".Junk")
+    assert home.deliver().actions == ["fileinto Junk"]
+    home.script('require "special-use"; if specialuse_exists "INBOX.Junk" "\\\\junk" { discard; }')
+    assert home.deliver().actions == ["keep INBOX"]
+    home.script('require "special-use"; if specialuse_exists "Junk" "\\\\junk" { discard; }')
+    assert home.deliver().actions == ["discard"]
+
+
+def test_the_delivery_is_an_environment(home: Home) -> None:
+    home.script('require "environment"; if environment "phase" "during" { discard; }')
+    assert home.deliver().actions == ["discard"]
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
@@ -12,6 +12,8 @@ from lda.sieve.machine import Failure, Frame
 from lda.sieve.scope import Scope
 from lda.sieve.text import Text
 from tamis.mail.address import Mailbox, parse_mailbox
+from tamis.mail.compose import EnclosedMessage
+from tamis.mail.edit import unedited
 from tamis.mail.message import Message
 
 AnyAction = TypeVar("AnyAction", bound=plan.Action)
@@ -38,9 +40,28 @@ class ActionCommand(Command):
         frame.add(action)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTag(Tag):
+    """A tag that makes the argument of redirect stand for other addresses (``:list``)."""
+
+    on: ClassVar[frozenset[str]] = frozenset({"redirect"})
+
+    def addresses(self, frame: Frame, text: str) -> Sequence[str]:
+        """The addresses that *text* stands for. Raises Failure."""
+        raise NotImplementedError
+
+
 def edited(frame: Frame) -> Message | None:
     """The message as commands have changed it; None if it is as received."""
     message = frame.view.message
+    return None if message is frame.original else message
+
+
+def forwarded(frame: Frame) -> Message | None:
+    """As `edited`, for redirect, which an enclosure is not meant for (RFC 5703 section 6)."""
+    message = frame.view.message
+    while isinstance(enclosing := unedited(message), EnclosedMessage):
+        message = enclosing.enclosed
     return None if message is frame.original else message
 
 
@@ -74,15 +95,23 @@ class Redirect(ActionCommand):
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
         value = self.address.value
-        if value is not None and outbound(value) is None:
+        meant = not any(isinstance(tag, TargetTag) for tag in self.tags)
+        if value is not None and meant and outbound(value) is None:
             yield Complaint(f"specified redirect address '{value}' is invalid", self.address.node)
 
     def act(self, frame: Frame) -> None:
-        value = self.address(frame)
+        values: Sequence[str] = (self.address(frame),)
+        for tag in self.tags:
+            if isinstance(tag, TargetTag):
+                values = tag.addresses(frame, values[0])
+        for value in values:
+            self._to(frame, value)
+
+    def _to(self, frame: Frame, value: str) -> None:
         mailbox = outbound(value)
         if mailbox is None:
             raise Failure(f"specified redirect address '{value}' is invalid")
-        action = plan.Redirect(source=self.source, address=str(mailbox), message=edited(frame))
+        action = plan.Redirect(source=self.source, address=str(mailbox), message=forwarded(frame))
         self.decide(frame, action)
 
 

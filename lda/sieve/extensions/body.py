@@ -10,6 +10,7 @@ from lda.sieve.compile import Build
 from lda.sieve.language import Extension, Kind, Predicate, flag, strings, tagged
 from lda.sieve.machine import Failure, Frame
 from lda.sieve.matching import MatchingTest
+from lda.sieve.parts import Parts
 from lda.sieve.text import Texts, expander
 from tamis.mail import mime
 from tamis.mail.html import to_words
@@ -69,12 +70,10 @@ class _Contents:
         self._whole: list[str] | None = None
 
     def _parts(self, frame: Frame) -> Part:
-        message, limits = frame.view.message, frame.context.limits
+        message = frame.view.message
         if self._tree is None or self._message is not message:
             self.__init__()  # type: ignore[misc]  # the message is another one
-            self._message = message
-            self._tree = mime.structure(message, max_depth=limits.mime_depth, max_parts=limits.mime_parts)
-            frame.spend(len(message.raw) >> 6)
+            self._message, self._tree = message, frame.state(Parts).tree(frame)
         return self._tree
 
     def raw(self, frame: Frame) -> list[str]:

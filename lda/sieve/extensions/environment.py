@@ -15,6 +15,20 @@ from tamis import __version__
 ENGINE = {"name": "Tamis", "version": __version__}
 """What the engine knows by itself; the host's items go before."""
 
+DOVECOT = "vnd.dovecot."
+"""The items of vnd.dovecot.environment begin so."""
+
+
+def value_of(frame: Frame, item: str) -> str | None:
+    """The item of that lower-case name; None: there is none, or its extension is not required."""
+    if item.startswith(DOVECOT):
+        if frame.script is None or "vnd.dovecot.environment" not in frame.script.requires:
+            return None
+        known = {"username": frame.context.user, "default-mailbox": frame.context.default_mailbox}
+    else:
+        known = ENGINE
+    return frame.context.environment.get(item, known.get(item.removeprefix(DOVECOT)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment(MatchingTest):
@@ -30,7 +44,7 @@ class Environment(MatchingTest):
 
         def holds(frame: Frame) -> bool:
             item = self.item(frame).lower()
-            value = frame.context.environment.get(item, ENGINE.get(item))
+            value = value_of(frame, item)
             if value is None:
                 return False
             return match(frame, () if counts and value == "" else (value,))

@@ -119,9 +119,9 @@ def shortened(value: str, limit: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModifierTag(Tag):
-    """A modifier of set (section 4.1); those with more precedence come first, two of one precedence are an error."""
+    """A modifier of set (section 4.1) and extracttext; those with more precedence come first, two of one are wrong."""
 
-    on: ClassVar[frozenset[str]] = frozenset({"set"})
+    on: ClassVar[frozenset[str]] = frozenset({"set", "extracttext"})
     precedence: ClassVar[int]
 
     def apply(self, value: str) -> str:

@@ -1,0 +1,68 @@
+"""extracttext (RFC 5703 section 7): the text of the current MIME part into a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lda.sieve.compile import Code
+from lda.sieve.extensions.foreverypart import LOOP
+from lda.sieve.extensions.variables import ModifierTag, assignment
+from lda.sieve.language import Command, Complaint, Extension, Kind, string, tagged
+from lda.sieve.machine import Frame
+from lda.sieve.parts import Parts, text_of
+from lda.sieve.scope import Scope, needs
+from lda.sieve.text import Text
+from tamis.mail.html import to_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractText(Command):
+    """``extracttext [MODIFIER] [":first" number] <varname: string>``: empty for a part that has parts itself.
+
+    first: so many characters, before the modifiers see them. HTML loses its mark-up."""
+
+    first: int | None = tagged(":first", Kind.NUMBER)
+    variable: Text = string("varname", constant=True)
+
+    name: ClassVar[str] = "extracttext"
+
+    def problems(self, scope: Scope) -> Iterator[Complaint]:
+        if "variables" not in scope.enabled:
+            text = "extracttext extension cannot be used without variables extension"
+            yield Complaint(text, None, needs("variables"))
+            return
+        if LOOP not in scope.enclosing:
+            yield Complaint(f"the extracttext command is not placed inside a {LOOP} loop")
+        assign = assignment(self.variable, scope)
+        if isinstance(assign, Complaint):
+            yield assign
+
+    def emit(self, code: Code) -> None:
+        assign = assignment(self.variable, code.build.scope)
+        assert not isinstance(assign, Complaint)
+        found = (tag for tag in self.tags if isinstance(tag, ModifierTag))
+        modifiers = sorted(found, key=lambda tag: -tag.precedence)
+
+        def act(frame: Frame) -> None:
+            value = _current(frame)[: self.first]
+            for modifier in modifiers:
+                value = modifier.apply(value)
+            assign(frame, value)
+
+        code.step(self, act)
+
+
+def _current(frame: Frame) -> str:
+    loop = frame.state(Parts).current(frame)
+    if loop is None:
+        return ""
+    text = text_of(frame, loop.message, loop.part) or ""
+    if str(loop.part.content_type) in ("text/html", "application/xhtml+xml"):
+        frame.spend(len(text) >> 3)
+        return to_words(text)
+    return text
+
+
+EXTENSION = Extension(capability="extracttext", commands=(ExtractText,))
