@@ -99,7 +99,9 @@ def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], 
 
     metrics.declare_program("milter")
     program = Program(config_path(args), root, checks, log)
-    Worker(program, log, root.milter.drain).serve(args.listener)
+    orphaned = Worker(program, log, root.milter.drain).serve(args.listener)
+    if orphaned:  # nobody else is left to tidy up
+        shutil.rmtree(os.environ[_MULTIPROCESS], ignore_errors=True)
     os._exit(EX_OK)
 
 

@@ -44,8 +44,8 @@ class Worker:
         self._sessions = 0
         self._changed = threading.Condition()
 
-    def serve(self, listener: int) -> None:
-        """Until SIGTERM, or the parent's death. *listener* is the descriptor of the shared socket."""
+    def serve(self, listener: int) -> bool:
+        """Until SIGTERM, or the parent's death: then True. *listener* is the descriptor of the shared socket."""
         wake = _signals_to_pipe()
         libmilter.register(self, f"fd:{listener}")
         served = threading.Thread(target=libmilter.main, name="libmilter", daemon=True)
@@ -56,6 +56,7 @@ class Worker:
         _take_no_more(listener)
         self._drain()
         self._program.journal.flush()
+        return orphaned
 
     def _wait_for_the_end(self, wake: int) -> bool:
         """True if it is the parent's death."""

@@ -62,6 +62,7 @@ class Milter:
         self._program = prefix / "bin" / "tamis-milter"
         self.socket = str(directory / "milter")
         self.config = directory / "tamis.toml"
+        self.temporary = directory / "tmp"
         self.log = directory / "log"
         self._metrics_port = free_port()
         text = CONFIG.format(
@@ -73,15 +74,18 @@ class Milter:
         )
         self.config.write_text(text)
         self.journal = directory / "journal"
-        self.journal.mkdir(exist_ok=True)
-        if os.geteuid() == 0:
-            shutil.chown(self.journal, OWNER, OWNER)
+        for made in (self.journal, self.temporary):
+            made.mkdir(exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(made, OWNER, OWNER)
 
     def start(self) -> None:
         self._stderr: IO[bytes] = self.log.open("ab")
         earlier = self.count("worker started")
         self.process = subprocess.Popen(
-            [self._program, "-c", self.config], stderr=self._stderr, env=environment()
+            [self._program, "-c", self.config],
+            stderr=self._stderr,
+            env=environment() | {"TMPDIR": str(self.temporary)},
         )
         until(lambda: self.count("worker started") > earlier, "workers")
 

@@ -241,6 +241,7 @@ def test_workers_leave_when_their_parent_is_killed(milter: Milter) -> None:
     milter.process.kill()
     milter.process.wait()
     until(lambda: not Path(f"/proc/{worker}").exists(), "the worker to leave")
+    assert not list(milter.temporary.iterdir())
 
 
 def test_a_milter_that_starts_again_takes_the_socket_over(
