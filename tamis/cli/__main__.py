@@ -20,6 +20,7 @@ COMMANDS = {
     "check": ("tamis.cli.check", "find every mistake in tamis.toml, for all programs"),
     "doctor": ("tamis.cli.doctor", "look whether this host has what Tamis needs, and say what to do"),
     "trace": ("tamis.cli.trace", "say what happened to a message, and why"),
+    "sieve": ("tamis.cli.sieve", "check and test Sieve scripts"),
 }
 
 EPILOG = """\

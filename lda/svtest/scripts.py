@@ -1,0 +1,63 @@
+"""scripts - finds and compiles the scripts that a test file names, with what they include."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lda.sieve import Place, Script, ScriptError, compile_script
+from lda.sieve.testsuite import LANGUAGE
+from lda.svtest import dictionary, options
+from lda.svtest.faults import listed
+from lda.svtest.settings import Settings
+
+_STORAGES = {"personal": "included", "global": "included-global"}
+
+
+class Uncompiled(Exception):  # what test_error lists
+    """A script that cannot be used. texts: its errors; shown: the same with their places."""
+
+    def __init__(self, texts: list[str], shown: str) -> None:
+        super().__init__(shown)
+        self.texts = texts
+
+
+class Scripts:
+    """directory: of the test file, in which included scripts lie."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self._directory = directory
+        self._settings = settings
+
+    def compiled(self, path: str, asking: str = "") -> Script:
+        """The script at *path*, seen from the script called *asking*. Raises Uncompiled."""
+        beside = Path(asking).parent if asking.startswith("/") else self._directory
+        return self.compiled_file(beside / path)
+
+    def compiled_file(self, path: Path) -> Script:
+        """The script in the file *path*; its name is the path. Raises Uncompiled."""
+        name = str(path)
+        try:
+            source = path.read_bytes()
+        except (OSError, ValueError) as exc:
+            text = f"script '{path.name}' cannot be opened: {getattr(exc, 'strerror', None) or exc}"
+            raise Uncompiled([text], text) from None
+        return self.compiled_source(source, name)
+
+    def compiled_source(self, source: bytes, name: str) -> Script:
+        """The script *source*. Raises Uncompiled."""
+        limits = options.limits(self._settings)
+        try:
+            return compile_script(source, name, limits=limits, language=LANGUAGE, library=self._included)
+        except ScriptError as error:
+            raise Uncompiled(listed(error, name), "\n".join(map(str, error.diagnostics))) from None
+
+    def _included(self, place: Place) -> bytes | None:
+        storage = _STORAGES[place.location]
+        section = self._settings.of("include" if "include" in self._settings.read else "")
+        is_dictionary, source = dictionary.script(storage, place.name, section, self._directory)
+        if is_dictionary:
+            return source
+        try:
+            return (self._directory / storage / f"{place.name}.sieve").read_bytes()
+        except OSError:
+            return None

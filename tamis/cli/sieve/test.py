@@ -1,0 +1,65 @@
+"""test - `tamis sieve test PATH...`: runs test files (``.svtest``) against the engine that delivers mail."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tamis.outcome import EX_OK
+
+FAILED = 1
+
+_EPILOG = """\
+examples:
+  tamis sieve test tests/sieve
+  tamis sieve test --junit report.xml tests/sieve/base.svtest
+  tamis sieve test --log mine.svtest
+
+A directory stands for all files *.svtest below it. Files below a directory called `failures` are good if every
+test in them fails.
+
+exit status:
+  0 all is good   1 something failed
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", type=Path, help="a test file, or a directory of them"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--tap", action="store_true", help="print TAP, version 14")
+    output.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML")
+    parser.add_argument(
+        "-F", "--expect-failure", action="store_true", help="files are good if every test in them fails"
+    )
+    parser.add_argument("-E", "--log", action="store_true", help="print what the engine says, too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the files that are not good")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run all files and print the report of each; 1 if one is not good."""
+    from lda.svtest import files, report
+    from lda.svtest.runner import run_file
+
+    trials = []
+    for path in files.found(args.paths):
+        trial = run_file(path, expect_failure=args.expect_failure or files.must_fail(path))
+        trials.append(trial)
+        if not (args.tap or args.json or (args.quiet and trial.good)):
+            print(report.text(trial, verbose=args.log), flush=True)
+    if args.tap:
+        print(report.tap(trials), end="")
+    elif args.json:
+        print(report.as_json(trials))
+    elif len(trials) > 1:
+        print(report.total(trials))
+    if args.junit is not None:
+        args.junit.write_text(report.junit(trials), encoding="utf-8", errors="replace")
+    if not trials:
+        print("tamis sieve test: there are no test files", file=sys.stderr)
+    return EX_OK if trials and all(trial.good for trial in trials) else FAILED

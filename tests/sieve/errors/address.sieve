@@ -1,0 +1,1 @@
+if address :is "Subject" "x" { discard; }

@@ -1,0 +1,2 @@
+if header :is ["a", ] "x" { discard; }
+if header :is ["a" "b"] "x" { discard; }

@@ -1,0 +1,2 @@
+require ["fileinto"];
+fileinto "${unicode:D800}";

@@ -1,0 +1,2 @@
+if false { frobnicate; }
+if true { keep; } else { fileinto "x"; }

@@ -1,0 +1,2 @@
+# nothing
+if anyof (true, false) { keep; } # at all

@@ -1,0 +1,2 @@
+true;
+if keep { discard; }

@@ -1,0 +1,2 @@
+require "relational";
+if header :value "nonsense" "x" "1" { discard; }

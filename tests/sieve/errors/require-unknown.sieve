@@ -1,0 +1,2 @@
+require ["nonsense", "fileinto", "more-nonsense"];
+fileinto "x";

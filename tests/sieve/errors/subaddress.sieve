@@ -1,0 +1,2 @@
+require "subaddress";
+if address :user :domain "from" "1" { discard; }

@@ -1,0 +1,4 @@
+if not { keep; }
+if allof true { keep; }
+if true (false) { keep; }
+if { keep; }

@@ -1,0 +1,4 @@
+frobnicate;
+fileinto "x";
+fileinto "y";
+frobnicate "again";

@@ -1,0 +1,4 @@
+require ["fileinto", "ihave"];
+redirect "one@example.com";
+fileinto "Error";
+error "this is the error";

@@ -1,0 +1,5 @@
+require "fileinto";
+fileinto "Folder";
+if true { stop; }
+discard;
+fileinto "Other";
