@@ -15,7 +15,10 @@ FILES = sorted(HERE.glob("*.svtest"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_engine_does_what_the_rfc_says(path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tamis.cli", "sieve", "test", str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tamis.cli", "sieve", "test", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert "PASS:" in done.stdout
@@ -23,7 +26,9 @@ def test_the_engine_does_what_the_rfc_says(path: Path) -> None:
 
 def test_a_file_with_a_test_that_fails_is_no_success(tmp_path: Path) -> None:
     path = tmp_path / "bad.svtest"
-    path.write_text('require "vnd.dovecot.testsuite";\ntest "holds" { if false { } }\ntest "fails" { test_fail "so"; }\n')
+    path.write_text(
+        'require "vnd.dovecot.testsuite";\ntest "holds" { if false { } }\ntest "fails" { test_fail "so"; }\n'
+    )
     command = [sys.executable, "-m", "tamis.cli", "sieve", "test", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
