@@ -18,6 +18,7 @@ from lda.sieve.result import Result
 from lda.sieve.testsuite import LANGUAGE, requests
 from lda.sieve.view import MessageView
 from lda.svtest import options, world
+from lda.svtest.coverage import Coverage
 from lda.svtest.current import Current, default, from_header, sent, with_member
 from lda.svtest.mailstore import MailStore
 from lda.svtest.outcome import Keep, Outcome
@@ -34,12 +35,12 @@ _QUESTIONS = 1_000_000
 class Bench:
     """The state of one test file."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, coverage: Coverage | None = None) -> None:
         self._trial = trial
         self._directory = trial.path.resolve().parent
         self._settings = Settings()
         self._store = MailStore()
-        self.scripts = Scripts(self._directory, self._settings)
+        self.scripts = Scripts(self._directory, self._settings, coverage)
         self._user = getpass.getuser()
         self._current = default(self._user)
         self._errors: list[str] = []

@@ -21,7 +21,7 @@ def text(trial: Trial, *, verbose: bool = False) -> str:
     if trial.failure:
         lines.append(f"XX: Test CASE FAILED: {printable(trial.failure)}")
     if verbose or (trial.failure and not trial.good):
-        lines += [f"    LOG: {printable(line)}" for line in trial.log[-MAX_LOG_LINES:]]
+        lines += [f"LOG: {printable(line)}" for line in trial.log[-MAX_LOG_LINES:]]
     return "\n".join([*lines, "", trial.summary, ""])
 
 

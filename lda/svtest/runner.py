@@ -8,17 +8,18 @@ from pathlib import Path
 
 from lda.sieve.machine import Failure
 from lda.svtest.bench import Bench
+from lda.svtest.coverage import Coverage
 from lda.svtest.files import source_of
 from lda.svtest.scripts import Uncompiled
 from lda.svtest.trial import Trial
 
 
-def run_file(path: Path, *, expect_failure: bool = False) -> Trial:
+def run_file(path: Path, *, expect_failure: bool = False, coverage: Coverage | None = None) -> Trial:
     """Run the test file *path*. Raises nothing but what a keyboard raises."""
     trial = Trial(path, expect_failure)
     started = time.monotonic()
     try:
-        bench = Bench(trial)
+        bench = Bench(trial, coverage)
         script = bench.scripts.compiled_source(source_of(path), str(path.resolve()))
         bench.run(script)
     except Uncompiled as exc:

@@ -7,8 +7,9 @@ from pathlib import Path
 from lda.sieve import Place, Script, ScriptError, compile_script
 from lda.sieve.testsuite import LANGUAGE
 from lda.svtest import dictionary, options
+from lda.svtest.coverage import Coverage
 from lda.svtest.faults import listed
-from lda.svtest.settings import Settings
+from lda.svtest.settings import Section, Settings
 
 _STORAGES = {"personal": "included", "global": "included-global"}
 
@@ -22,11 +23,12 @@ class Uncompiled(Exception):  # what test_error lists
 
 
 class Scripts:
-    """directory: of the test file, in which included scripts lie."""
+    """directory: of the test file, in which included scripts lie. coverage: learns what scripts under test run."""
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    def __init__(self, directory: Path, settings: Settings, coverage: Coverage | None = None) -> None:
         self._directory = directory
         self._settings = settings
+        self._coverage = coverage
 
     def compiled(self, path: str, asking: str = "") -> Script:
         """The script at *path*, seen from the script called *asking*. Raises Uncompiled."""
@@ -41,7 +43,8 @@ class Scripts:
         except (OSError, ValueError) as exc:
             text = f"script '{path.name}' cannot be opened: {getattr(exc, 'strerror', None) or exc}"
             raise Uncompiled([text], text) from None
-        return self.compiled_source(source, name)
+        script = self.compiled_source(source, name)
+        return script if self._coverage is None else self._coverage.watched(script)
 
     def compiled_source(self, source: bytes, name: str) -> Script:
         """The script *source*. Raises Uncompiled."""
@@ -53,7 +56,7 @@ class Scripts:
 
     def _included(self, place: Place) -> bytes | None:
         storage = _STORAGES[place.location]
-        section = self._settings.of("include" if "include" in self._settings.read else "")
+        section = Section(self._settings.set)  # a storage is opened when it is asked for a script
         is_dictionary, source = dictionary.script(storage, place.name, section, self._directory)
         if is_dictionary:
             return source

@@ -37,6 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-F", "--expect-failure", action="store_true", help="files are good if every test in them fails"
     )
+    parser.add_argument(
+        "--coverage", action="store_true", help="say at the end which commands of the scripts were never run"
+    )
     parser.add_argument("-E", "--log", action="store_true", help="print what the engine says, too")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the files that are not good")
 
@@ -44,11 +47,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all files and print the report of each; 1 if one is not good."""
     from lda.svtest import files, report
+    from lda.svtest.coverage import Coverage
     from lda.svtest.runner import run_file
 
     trials = []
+    coverage = Coverage() if args.coverage else None
     for path in files.found(args.paths):
-        trial = run_file(path, expect_failure=args.expect_failure or files.must_fail(path))
+        trial = run_file(path, expect_failure=args.expect_failure or files.must_fail(path), coverage=coverage)
         trials.append(trial)
         if not (args.tap or args.json or (args.quiet and trial.good)):
             print(report.text(trial, verbose=args.log), flush=True)
@@ -58,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         print(report.as_json(trials))
     elif len(trials) > 1:
         print(report.total(trials))
+    if coverage is not None:
+        print(coverage, file=sys.stderr if args.tap or args.json else sys.stdout)
     if args.junit is not None:
         args.junit.write_text(report.junit(trials), encoding="utf-8", errors="replace")
     if not trials:

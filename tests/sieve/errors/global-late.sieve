@@ -1,0 +1,3 @@
+require ["include", "variables"];
+set "v" "x";
+global "v";

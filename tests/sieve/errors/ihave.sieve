@@ -1,0 +1,2 @@
+require "ihave";
+redirect :copy "a@example.com";

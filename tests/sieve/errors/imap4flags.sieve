@@ -1,0 +1,3 @@
+addflag "x";
+if hasflag "x" { discard; }
+keep :flags "x";

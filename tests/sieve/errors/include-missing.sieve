@@ -1,0 +1,2 @@
+require "include";
+include "there-is-no-such-script";

@@ -1,0 +1,3 @@
+require "enotify";
+notify "nonsense:a@example.com";
+notify "mailto:no(address";

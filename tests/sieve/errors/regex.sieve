@@ -1,0 +1,3 @@
+require "regex";
+if header :regex "x" "(" { discard; }
+if header :regex "x" "[a" { discard; }

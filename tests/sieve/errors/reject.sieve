@@ -1,0 +1,2 @@
+reject "x";
+ereject "y";

@@ -1,0 +1,2 @@
+require "variables";
+if string "${mine}" "" { set "mine" "inside"; discard; }

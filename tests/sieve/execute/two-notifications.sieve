@@ -1,0 +1,3 @@
+require "enotify";
+notify "mailto:a@example.com";
+notify "mailto:b@example.com";

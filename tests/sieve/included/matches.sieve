@@ -1,0 +1,2 @@
+require ["variables"];
+if string :matches "xyz" "x*" { set "x" "${1}"; }
