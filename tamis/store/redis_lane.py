@@ -1,0 +1,119 @@
+"""redis_lane - one connection to Redis: sends a batch of script calls as one pipeline, hands out the replies.
+
+It is run by a task of ours and callers only hold futures, so one who goes away disturbs no reply. Whatever
+goes wrong on the connection ends it, so the next batch cannot read what was left of this one. It tries
+nothing twice but a script that the server has forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from tamis.store.address import RedisAddress
+from tamis.store.redis_client import open_client
+from tamis.store.redis_failures import HUNG_UP, UNINTELLIGIBLE, leads_elsewhere, sentence, unavailable
+
+Word = str | bytes | int
+
+
+class Script:
+    """A Lua file of this package, called by its hash."""
+
+    def __init__(self, name: str) -> None:
+        source = files("tamis.store").joinpath(f"{name}.lua").read_bytes()
+        self.by_hash: tuple[Word, ...] = ("EVALSHA", sha1(source, usedforsecurity=False).hexdigest())
+        self.by_source: tuple[Word, ...] = ("EVAL", source)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A script to be run. *read* makes an answer of a reply; its ValueError means that it is none.
+
+    *deadline* is the loop's time after which nobody waits for the answer."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Word]
+    read: Callable[[bytes], Any]
+    future: asyncio.Future[Any]
+    deadline: float
+
+    def command(self, head: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Its words on the wire behind *head*."""
+        return (*head, len(self.keys), *self.keys, *self.args)
+
+
+class Lane:
+    """Runs one batch at a time. Connects at the first one."""
+
+    def __init__(self, address: RedisAddress, timeout_s: float) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._client = open_client(address, timeout_s)
+
+    async def run(self, batch: Sequence[Call]) -> None:
+        """Answer every call, with TempFail where it must be, by the deadline of the last one."""
+        try:
+            async with asyncio.timeout_at(batch[-1].deadline):
+                replies = await self._replies(batch)
+        except Exception as exc:  # a server that is none makes the library raise anything
+            _fail(batch, sentence(exc, with_password=bool(self._address.password)), exc)
+            await self.drop()
+        except BaseException as exc:  # the loop ends
+            _fail(batch, HUNG_UP, exc)
+            raise
+        else:
+            trusted = [_settle(call, reply) for call, reply in zip(batch, replies, strict=True)]
+            if not all(trusted):
+                await self.drop()
+
+    async def drop(self) -> None:
+        """Disconnect. The next batch starts anew."""
+        client, self._client = self._client, open_client(self._address, self._timeout_s)
+        with suppress(RedisError, OSError):
+            await client.connection_pool.disconnect()
+
+    async def _replies(self, batch: Sequence[Call]) -> list[Any]:
+        replies = await self._pipeline([call.command(call.script.by_hash) for call in batch])
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:  # by source each: in a cluster, one that is sent away would not load it for the next
+            calls = [batch[index] for index in unknown]
+            again = await self._pipeline([call.command(call.script.by_source) for call in calls])
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _pipeline(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
+
+
+def _settle(call: Call, reply: object) -> bool:
+    """Answer *call*. Whether the connection may be used again."""
+    if isinstance(reply, ResponseError):
+        _fail([call], sentence(reply, with_password=True), reply)
+        return not leads_elsewhere(reply)
+    try:
+        answer = call.read(reply if isinstance(reply, bytes) else b"")
+    except ValueError as exc:
+        _fail([call], UNINTELLIGIBLE, exc)
+        return False
+    if not call.future.done():
+        call.future.set_result(answer)
+    return True
+
+
+def _fail(batch: Sequence[Call], reason: str, cause: BaseException) -> None:
+    for call in batch:
+        if not call.future.done():
+            call.future.set_exception(unavailable(reason, cause))
