@@ -19,6 +19,7 @@ from pathlib import Path
 
 from demo.daemons import HouseError
 from demo.layout import OWNER, REPOSITORY
+from lda.client.compile import compile_client
 
 PACKAGES = ("tamis", "policyd", "milters", "lda")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -37,6 +38,7 @@ def install(prefix: Path) -> None:
     _copy_metadata(site)
     for point in metadata.distribution("tamis").entry_points.select(group="console_scripts"):
         _write_script(prefix / "bin", point)
+    compile_client(prefix / "bin" / "tamis-lda")
     _compile(prefix, site)
     _try(prefix)
 

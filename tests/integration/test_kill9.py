@@ -74,7 +74,7 @@ def kill_worker(house: House) -> int:
 
 
 def kill_lda(house: House) -> int:
-    """One of those that deliver right now; they live for some 50 ms, so look more than once."""
+    """One of those that deliver right now; they live for some milliseconds, so look more than once."""
     for _ in range(LOOKS):
         if delivering := [pid for pid in inhabitants(str(house.layout.root)) if _is_lda(pid)]:
             return kill_one_of(delivering)
@@ -89,9 +89,9 @@ def kill_one_of(pids: list[int]) -> int:
 
 
 def _is_lda(pid: int) -> bool:
-    """By the second word of its command line; pipe(8) has the name in a later one."""
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1].endswith(b"/bin/tamis-lda")
+    """By the first word of its command line; pipe(8) has the name in a later one."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].endswith(b"/bin/tamis-lda")
     return False
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,14 +19,35 @@ from threading import Thread
 
 import pytest
 
+from lda.client.compile import compile_client
 from lda.handoff.protocol import Handoff
 
 PIPE = Path(__file__).parents[3] / "lda" / "client" / "pipe.py"
+ISOLATED = [sys.executable, "-I", "-S", str(PIPE)]
 HOW = {
-    "isolated": [sys.executable, "-I", "-S", str(PIPE)],
+    "under test": ISOLATED,
     "console script": [sys.executable, "-c", "from lda.client.pipe import main; main()"],
 }
 MESSAGE = b"From: a@b\nSubject: x\n\nbody\n"
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client in C, with the Python one beside it, as an installation has them."""
+    program = tmp_path_factory.mktemp("bin") / "tamis-lda"
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsanitize=address,undefined"]
+    subprocess.run(["cc", "-O1", *strict, "-o", program, PIPE.with_name("tamis-lda.c")], check=True)
+    beside = program.with_name("tamis-lda-python")
+    beside.write_text(f'#!/bin/sh\nexec {shlex.join(ISOLATED)} "$@"\n')
+    beside.chmod(0o755)
+    return program
+
+
+@pytest.fixture(params=["python", "compiled"], autouse=True)
+def _client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both clients are bound by all of this."""
+    if request.param == "compiled":
+        monkeypatch.setitem(HOW, "under test", [str(request.getfixturevalue("compiled"))])
 
 
 class Engine:
@@ -84,7 +107,7 @@ def lda(
     tmp_path: Path,
     *arguments: str,
     message: bytes = MESSAGE,
-    how: str = "isolated",
+    how: str = "under test",
     env: dict[str, str] | None = None,
 ) -> tuple[int, bytes]:
     """Exit status and the one stream that pipe(8) reads."""
@@ -226,7 +249,7 @@ def test_without_engine_and_configuration_mail_waits(tmp_path: Path) -> None:
 def test_a_signal_defers(tmp_path: Path, number: signal.Signals) -> None:
     """While it waits for the message's end."""
     with subprocess.Popen(
-        [*HOW["isolated"], "-d", "u@b"],
+        [*HOW["under test"], "-d", "u@b"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -249,7 +272,7 @@ def test_a_closed_descriptor_defers(tmp_path: Path, closed: str) -> None:
         "-c",
         f'exec "$@" {fd}',
         "sh",
-        *HOW["isolated"],
+        *HOW["under test"],
         "-d",
         "u@b",
         "-c",
@@ -358,3 +381,39 @@ def test_it_needs_nothing_but_what_is_built_in(tmp_path: Path, engine: Callable[
         "lda.__main__",
         "site",
     }
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 3 << 20])
+def test_what_an_engine_without_the_rights_leaves_to_us_is_whole(
+    tmp_path: Path, engine: Callable[[bytes], Engine], compiled: Path, size: int
+) -> None:
+    """The compiled client has read the message already when it calls the other one."""
+    engine(b"away nothing done\n")
+    program = shutil.copy(compiled, tmp_path / "tamis-lda")
+    beside = tmp_path / "tamis-lda-python"
+    beside.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/arguments\ncat >{tmp_path}/message\nexit 67\n'
+    )
+    beside.chmod(0o755)
+    message = b"From s@a  Mon Jan  1 00:00:00 2024\n" + os.urandom(size)
+    arguments = ["--engine", str(tmp_path / "lda.sock"), "-f", "s@a", "-d", "u@b"]
+    done = subprocess.run([program, *arguments], input=message, check=False)
+    assert done.returncode == 67
+    assert (tmp_path / "message").read_bytes() == message
+    assert (tmp_path / "arguments").read_text().split() == arguments
+
+
+def test_without_a_compiler_the_script_starts_the_python_client(
+    tmp_path: Path, engine: Callable[[bytes], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "/nonexistent/cc")
+    program = tmp_path / "bin" / "tamis-lda"
+    program.parent.mkdir()
+    assert not compile_client(program)
+    beside = program.with_name("tamis-lda-python")
+    beside.write_text(f'#!/bin/sh\nexec {shlex.join(ISOLATED)} "$@"\n')
+    beside.chmod(0o755)
+    (tmp_path / "link").symlink_to(program)
+    monkeypatch.setitem(HOW, "under test", [str(tmp_path / "link")])
+    engine(b"67 5.1.1 User unknown\n")
+    assert lda(tmp_path, "-d", "u@b") == (67, b"5.1.1 User unknown\n")
