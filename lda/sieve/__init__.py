@@ -10,17 +10,21 @@ Question; what it wants done is in the Plan. Compiled scripts are immutable and 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from lda.sieve.compile import Build, compile_commands
 from lda.sieve.context import Context, Envelope
 from lda.sieve.diagnostics import Diagnostic, Phase, ScriptError, Severity
 from lda.sieve.extensions import LANGUAGE
+from lda.sieve.extensions.control import report_lonely
 from lda.sieve.includes import Includes, Library, Place
 from lda.sieve.lex import Lines
 from lda.sieve.limits import DEFAULT, Limits
-from lda.sieve.machine import Script, run_scripts
+from lda.sieve.machine import Script
 from lda.sieve.plan import (
     Action,
     Answer,
+    CanStore,
     Discard,
     FileInto,
     Keep,
@@ -33,6 +37,7 @@ from lda.sieve.plan import (
     Store,
 )
 from lda.sieve.scope import BASE, Language, Scope
+from lda.sieve.sequence import run_scripts
 from lda.sieve.syntax import parse
 from lda.sieve.trace import Trace
 from lda.sieve.validate import check_script
@@ -41,6 +46,7 @@ __all__ = [
     "LANGUAGE",
     "Action",
     "Answer",
+    "CanStore",
     "Context",
     "Diagnostic",
     "Discard",
@@ -76,16 +82,22 @@ def compile_script(
     language: Language = LANGUAGE,
     traced: bool = False,
     library: Library | None = None,
+    languages: Mapping[str, Language] | None = None,
+    watch: Callable[[Place, Script], Script] | None = None,
 ) -> Script:
     """The compiled *source*; *name* is what findings call it. Raises ScriptError with all findings.
 
     language: what `require` can turn on. traced: the script can fill a `Trace`, and runs slower. library: the scripts
-    that it can include, asked at most once for each; None: including one fails when the script runs."""
+    that it can include, asked at most once for each; None: including one fails when the script runs. languages: of
+    those, by location ("personal", "global"); without one, *language*. watch: may replace each of them by another that
+    does the same and more."""
 
-    def compile_one(source: bytes, name: str, includes: Includes) -> Script:
+    def compile_one(source: bytes, name: str, includes: Includes, location: str = "") -> Script:
         parsed = parse(source, name, limits)
-        scope = Scope(language, Lines(source, name), limits, name, includes)
+        spoken = (languages or {}).get(location, language)
+        scope = Scope(spoken, Lines(source, name), limits, name, includes)
         commands = check_script(parsed.commands, scope, damaged=bool(parsed.diagnostics))
+        report_lonely(commands, scope)
         found = sorted((*parsed.diagnostics, *scope.diagnostics), key=_order)
         if parsed.diagnostics or scope.failed:
             raise ScriptError(found)
@@ -98,7 +110,7 @@ def compile_script(
             warnings=tuple(found),
         )
 
-    return compile_one(source, name, Includes(library, compile_one))
+    return compile_one(source, name, Includes(library, compile_one, watch))
 
 
 def _order(finding: Diagnostic) -> tuple[int, int]:

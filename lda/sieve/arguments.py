@@ -138,7 +138,8 @@ class Arguments:
         return f"the {earlier} and {use.tag} tags cannot both be specified for {self._subject}"
 
     def _unknown_tag(self, tag: ast.Tag) -> None:
-        if not self._scope.first_time("tag", self._node.name, tag.name):
+        first = not (self.complaints or self.silent)  # a later one comes up again, when this one is mended
+        if first and not self._scope.first_time("tag", self._node.name, tag.name):
             self.silent = True
             return
         uses = list(_uses(self._kind, self._scope))

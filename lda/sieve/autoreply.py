@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from lda.sieve.view import FieldView
@@ -18,6 +19,7 @@ LIST_FIELDS = (
 )
 RECIPIENT_FIELDS = ("to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc")
 AUTHOR_FIELDS = ("sender", "resent-from", "from")
+_COMMENT = re.compile(r"\([^()]*\)")
 _SYSTEM_NAMES = ("mailer-daemon", "listserv", "majordomo", "owner-")
 
 
@@ -29,7 +31,14 @@ def plain(address: str) -> str:
 
 def is_automatic(fields: FieldView) -> bool:
     """The message was not written by a person for this occasion (RFC 3834 section 5)."""
-    return any(value.partition(";")[0].strip().lower() != "no" for value in fields.values("auto-submitted"))
+    return any(_keyword(value) != "no" for value in fields.values("auto-submitted"))
+
+
+def _keyword(value: str) -> str:
+    """What stands before the parameters, without comments; those nest, but not deeply."""
+    for _ in range(3):
+        value = _COMMENT.sub(" ", value)
+    return value.partition(";")[0].strip().lower()
 
 
 def unwanted(fields: FieldView, sender: str, own: Collection[str]) -> str:

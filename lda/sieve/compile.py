@@ -7,32 +7,43 @@ functions of tests; with a trace it wraps each of them, so that a script compile
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from lda.sieve.language import Command, Item, Predicate, Test
-from lda.sieve.machine import END, Frame, Operation, asking
-from lda.sieve.match import Comparator, Match, Matcher
+from lda.sieve.machine import END, Frame, Operation, asking, resuming
+from lda.sieve.match import Comparator, Match, Matcher, UnusableKey
 from lda.sieve.plan import Source
 from lda.sieve.scope import Scope
 from lda.sieve.text import Texts
+from lda.sieve.trace import stepping
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How functions are made. scope: what the script may use. traced: every test reports its result."""
+    """How functions are made. scope: what the script may use. traced: every test reports its result.
+
+    once: the statement may ask, so no test is evaluated twice."""
 
     scope: Scope
     traced: bool = False
+    once: bool = False
 
     def predicate(self, test: Test) -> Predicate:
         """The function that evaluates *test*."""
         holds = test.predicate(self)
-        return _reporting(test, holds) if self.traced else holds
+        if self.traced:
+            holds = _reporting(test, holds)
+        return _once(holds) if self.once and not _inner(test) else holds
 
     def matcher(self, match: Match, comparator: Comparator, keys: Texts, *, captures: bool = True) -> Matcher:
         """The function that compares values with *keys*. captures False: this test never sets match variables."""
         matcher = match.type.matcher(comparator, keys, match.parameter, captures and self.scope.captures)
         return _comparing(match, comparator, keys, matcher) if self.traced else matcher
+
+
+def _once(holds: Predicate) -> Predicate:
+    return lambda frame: frame.once(holds)
 
 
 def _reporting(test: Test, holds: Predicate) -> Predicate:
@@ -41,7 +52,7 @@ def _reporting(test: Test, holds: Predicate) -> Predicate:
             return holds(frame)
         frame.trace.begin(test)
         result = holds(frame)
-        frame.trace.end(test, result)
+        frame.trace.end(test, result, frame)
         return result
 
     return predicate
@@ -49,11 +60,13 @@ def _reporting(test: Test, holds: Predicate) -> Predicate:
 
 def _comparing(match: Match, comparator: Comparator, keys: Texts, matcher: Matcher) -> Matcher:
     def compare(frame: Frame, values: Sequence[str | None]) -> bool:
-        expanded = [key(frame) for key in keys]
+        if frame.trace is None:
+            return matcher(frame, values)
+        expanded, captures = [key(frame) for key in keys], frame.captures
         result = matcher(frame, values)
-        if frame.trace is not None:
-            pair = _pair(match, comparator, values, expanded) if result and not match.type.counts else None
-            frame.trace.compared(match, values, expanded, pair)
+        pair = _pair(match, comparator, values, expanded) if result and not match.type.counts else None
+        left = () if frame.captures is captures else frame.captures
+        frame.trace.compared(match, comparator, values, expanded, pair, left)
         return result
 
     return compare
@@ -63,9 +76,12 @@ def _pair(
     match: Match, comparator: Comparator, values: Sequence[str | None], keys: Sequence[str]
 ) -> tuple[str, str] | None:
     """The first value and key that match."""
-    singles = [match.type.single(comparator, key, match.parameter, False) for key in keys]
+    singles = []
+    for key in keys:
+        with suppress(UnusableKey):
+            singles.append((key, match.type.single(comparator, key, match.parameter, False)))
     for value in values:
-        for key, single in zip(keys, singles, strict=True):
+        for key, single in singles:
             if value is not None and single(value) is not None:
                 return value, key
     return None
@@ -114,28 +130,47 @@ class Code:
 
     def operation(self, item: Item, operation: Operation, *, asks: bool = False) -> None:
         """Add a raw operation: it returns the index of the next one."""
-        self.operations.append(asking(operation) if asks else operation)
+        if self.build.traced:
+            operation = stepping(item, operation)
+        self._append(item, asking(operation) if asks else operation)
+
+    def _append(self, item: Item, operation: Operation) -> None:
+        self.operations.append(operation)
         self.sources.append(item.source)
 
-    def step(self, item: Item, act: Callable[[Frame], None]) -> None:
-        """Add something to do; the next operation follows."""
+    def step(self, item: Item, act: Callable[[Frame], None], *, told: bool = True) -> None:
+        """Add something to do; the next operation follows. told False: it is no step of a trace."""
         following = len(self.operations) + 1
 
         def operation(frame: Frame) -> int:
             act(frame)
             return following
 
-        self.operation(item, operation, asks=item.asks or any(tag.asks for tag in item.tags))
+        asks = item.asks or any(tag.asks for tag in item.tags)
+        if told:
+            self.operation(item, operation, asks=asks)
+        else:
+            self._append(item, asking(operation) if asks else operation)
 
     def jump(self, item: Item, target: Label) -> None:
         """Go to *target*."""
-        self.operation(item, lambda frame: target.at)
+        own = (
+            isinstance(item, Command) and item.block
+        )  # a block's jump is nothing that the script has written
+        add = self._append if own else self.operation
+        add(item, lambda frame: target.at)
 
     def unless(self, item: Item, test: Test, target: Label) -> None:
         """Go to *target* if *test* fails."""
         following = len(self.operations) + 1
-        holds = self.build.predicate(test)
-        self.operation(item, lambda frame: following if holds(frame) else target.at, asks=_may_ask(test))
+        asks = _may_ask(test)
+        holds = (replace(self.build, once=True) if asks else self.build).predicate(test)
+
+        def branch(frame: Frame) -> int:
+            return following if holds(frame) else target.at
+
+        operation: Operation = stepping(item, branch) if self.build.traced else branch
+        self._append(item, resuming(operation) if asks else operation)
 
 
 def _may_ask(test: Test) -> bool:
@@ -143,8 +178,13 @@ def _may_ask(test: Test) -> bool:
     match = getattr(test, "match", None)
     if test.asks or (isinstance(match, Match) and match.type.asks):
         return True
-    inner = (getattr(test, name) for name in ("test", "tests") if hasattr(test, name))
-    return any(_may_ask(t) for part in inner for t in (part if isinstance(part, tuple) else (part,)))
+    return any(map(_may_ask, _inner(test)))
+
+
+def _inner(test: Test) -> Sequence[Test]:
+    """The tests that *test* is made of."""
+    inner = getattr(test, "tests", None) or getattr(test, "test", None) or ()
+    return inner if isinstance(inner, tuple) else (inner,)
 
 
 def compile_commands(

@@ -62,6 +62,14 @@ def field_names(texts: Texts) -> Callable[[Frame], Sequence[str]]:
     return lambda frame: [name.lower() for name in expand(frame)]
 
 
+def missing(names: Texts, frame: Frame, tags: Sequence[Tag]) -> Iterator[tuple[str, str]]:
+    """Which of *names* no field has: what a trace says of a test that found less than it might have."""
+    views = one_view(tags)(frame)
+    for name in field_names(names)(frame):
+        if not any(view.headers.all(name) for view in views):
+            yield name, "missing"
+
+
 def name_warnings(texts: Texts) -> Iterator[Complaint]:
     """A name that no field can have is no error (RFC 5228 section 2.4.2.2), but never meant."""
     for text in texts:

@@ -53,10 +53,14 @@ class Includes:
     """What one compilation includes, each script compiled once. library None: nothing is known when compiling."""
 
     def __init__(
-        self, library: Library | None, compile_one: Callable[[bytes, str, Includes], Script]
+        self,
+        library: Library | None,
+        compile_one: Callable[[bytes, str, Includes, str], Script],
+        watch: Callable[[Place, Script], Script] | None = None,
     ) -> None:
         self.library = library
         self._compile = compile_one
+        self._watch = watch
         self.scripts: dict[Place, Script] = {}
         self._open: list[Place] = []
 
@@ -81,7 +85,8 @@ class Includes:
             return None if optional else Problem(f"included {place} does not exist")
         self._open.append(place)
         try:
-            self.scripts[place] = self._compile(source, place.name, self)
+            script = self._compile(source, place.name, self, place.location)
+            self.scripts[place] = script if self._watch is None else self._watch(place, script)
         except ScriptError as exc:
             return Problem(f"failed to compile included {place}", exc.diagnostics)
         finally:

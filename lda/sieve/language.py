@@ -200,6 +200,10 @@ class Test(Item):
         """A function that evaluates this test."""
         return self.holds
 
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        """What a trace says the test has looked at, if that is not what it has compared: names and what was there."""
+        return iter(())
+
     def constant(self, scope: Scope) -> bool | None:
         """The result, if it is the same for every message."""
         return None
@@ -209,12 +213,14 @@ class Test(Item):
 class Command(Item):
     """A command. Override `act`, or `emit` where it changes what is run next.
 
-    body: its block, if `block`. follows: the commands that must stand directly before it."""
+    body: its block, if `block`. follows: the commands that must stand directly before it. heads: only others of
+    its kind may stand before it, and no block around it."""
 
     body: tuple[Command, ...] = ()
 
     block: ClassVar[bool] = False
     follows: ClassVar[frozenset[str]] = frozenset()
+    heads: ClassVar[bool] = False
 
     def act(self, frame: Frame) -> None:
         """Do it: change the frame."""
@@ -240,7 +246,8 @@ class Namespace:
 class Extension:
     """One capability string and all that it adds to the language. One file an RFC, one row in the table.
 
-    implies: capabilities that come with it. decode, split: how strings are read when it is in force.
+    implies: capabilities that come with it. wants: those that must be required beside it.
+    decode, split: how strings are read when it is in force.
     grammar: it changes how a script is read, so that `ihave` cannot turn it on (RFC 5463 section 4)."""
 
     capability: str
@@ -252,6 +259,7 @@ class Extension:
     address_parts: tuple[AddressPart, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     implies: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     decode: Callable[[str], str | Complaint] | None = None
     split: Callable[[str, Scope], Sequence[str | Reference] | Complaint] | None = None
     grammar: bool = False

@@ -14,12 +14,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from lda.sieve.extensions.date import DATE_PARTS
-from lda.sieve.plan import Action
+from lda.sieve.plan import Action, FileInto
+from lda.sieve.terms import NOTHING, Terms
 from tamis.mail import encode
 from tamis.mail.address import Mailbox
 from tamis.mail.words import decode_words
 
 MAX_NAME_CHARS = 256
+MAX_SUBJECT_CHARS = 256
 MAX_LINE_BYTES = 998  # RFC 5322 section 2.1.1
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _WORD = r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+|"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")"""
@@ -30,11 +32,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message to hand over to the MTA. sender: of the envelope, "" the null sender; recipient: an addr-spec."""
+    """A message to hand over to the MTA. sender: of the envelope, "" the null sender; recipient: an addr-spec.
+
+    terms: what is asked of the next host."""
 
     recipient: str
     raw: bytes
     sender: str = ""
+    terms: Terms = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +47,11 @@ class Send(Action):
     """Send messages of our own; the message that was received goes its way whatever becomes of them.
 
     declined: why nothing is sent, then there are no letters. once: a key; what was sent under it is not sent again
-    for `keep_s` seconds; "": no such limit."""
+    for `keep_s` seconds; "": no such limit. fcc: where a copy goes once it is sent (RFC 8580); `message` of it is of no
+    account. A copy that cannot be filed is noted, no more."""
 
     letters: tuple[Letter, ...] = ()
+    fcc: FileInto | None = None
     declined: str = ""
     once: str = ""
     keep_s: int = 0
@@ -59,10 +66,23 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+MAKER = ("X-Sieve", "Tamis")
+"""What made the message, or sent it on, as Dovecot's engine says it."""
+
+
 def trace_fields(now: datetime, host: str, *about: str) -> list[tuple[str, str]]:
-    """Date and Message-ID; the same message is not made twice, so *about* and the time name it."""
+    """`MAKER`, Date and Message-ID; the same message is not made twice, so *about* and the time name it."""
     name = digest(now.isoformat(), *about)[:32]
-    return [("Date", DATE_PARTS["std11"](now)), ("Message-ID", f"<{name}@{host}>")]
+    return [MAKER, ("Date", DATE_PARTS["std11"](now)), ("Message-ID", f"<{name}@{host}>")]
+
+
+def shortened(subject: str) -> str:
+    """*subject*, or its beginning if nobody would read to its end."""
+    return (
+        subject
+        if len(subject) <= MAX_SUBJECT_CHARS
+        else subject[: MAX_SUBJECT_CHARS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    )
 
 
 def mailbox(address: Mailbox) -> str:
@@ -83,6 +103,11 @@ def mailbox(address: Mailbox) -> str:
 
 def compose(fields: Sequence[tuple[str, str]], text: str) -> bytes:
     """A message with *fields* and the plain *text*."""
+    return header([*fields, ("MIME-Version", "1.0")]) + entity(text)
+
+
+def entity(text: str) -> bytes:
+    """The plain *text* as a MIME entity: its fields, an empty line, its lines."""
     body = _NEWLINE.sub("\n", text).encode("utf-8", "surrogateescape").replace(b"\0", b"")
     if body and not body.endswith(b"\n"):
         body += b"\n"
@@ -91,11 +116,10 @@ def compose(fields: Sequence[tuple[str, str]], text: str) -> bytes:
     if longest > MAX_LINE_BYTES:
         encoding, body = "quoted-printable", _quoted_printable(body)
     kind = [
-        ("MIME-Version", "1.0"),
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Transfer-Encoding", encoding),
     ]
-    return header([*fields, *kind]) + b"\n" + body
+    return header(kind) + b"\n" + body
 
 
 def header(fields: Sequence[tuple[str, str]]) -> bytes:

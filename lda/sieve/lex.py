@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _QUOTED = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_STRAY_CR = re.compile(rb"\r(?!\n)")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _TEXT_HEAD = re.compile(rb"text:[ \t]*(?:#[^\n]*)?\r?\n", re.IGNORECASE)
 _TEXT_END = re.compile(rb"^\.\r?\n", re.MULTILINE)
@@ -144,6 +145,7 @@ def _quoted(source: bytes, offset: int) -> tuple[int, str]:
     if match is None:
         raise Fault(offset, "string is not closed before the end of the file", "a quote '\"' is missing")
     value = match[1]
+    _refuse_stray(value, match.start(1))
     if b"\\" in value:
         value = _ESCAPE.sub(rb"\1", value)
     return match.end(), _text(value)
@@ -160,7 +162,19 @@ def _multiline(source: bytes, offset: int) -> tuple[int, str]:
             "multi-line string is not closed before the end of the file",
             "end it with a line of a single '.'",
         )
+    _refuse_stray(source[head.end() : end.start()], head.end())
     return end.end(), _text(_DOT_STUFFED.sub(b".", source[head.end() : end.start()]))
+
+
+def _refuse_stray(value: bytes, offset: int) -> None:
+    """A line end is CRLF or LF; a CR alone is neither (RFC 5228 section 8.1)."""
+    stray = _STRAY_CR.search(value) if b"\r" in value else None
+    if stray is not None:
+        raise Fault(
+            offset + stray.start(),
+            "found a stray carriage return (CR) in a string",
+            "line ends are CRLF or LF",
+        )
 
 
 def _text(value: bytes) -> str:

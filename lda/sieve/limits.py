@@ -24,6 +24,7 @@ class Limits:
     errors: int = 100
     actions: int = 32
     redirects: int = 4
+    notifications: int = 10
     steps: int = 50_000_000
     cpu_s: float = 30.0
     questions: int = 256

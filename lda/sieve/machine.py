@@ -1,8 +1,9 @@
-"""machine - runs compiled scripts: one frame a run, one loop over operations, a plan in the end. Pure.
+"""machine - runs compiled scripts: one frame a run, one loop over operations. Pure.
 
 An operation is a function of the frame that returns the index of the next one; -1 ends the script. A question
 is an exception inside an operation (`Frame.ask`): the loop yields it and runs the operation again, which then finds
-the answer. So tests and actions are plain functions, and only operations that may ask pay for asking.
+the answer. So tests and actions are plain functions, and only operations that may ask pay for asking. A test that has
+its result is not evaluated again (`Frame.once`): it may have seen the world before a later one changed it.
 
 Time is bounded by steps, about 0.1 microseconds each, which everything that loops spends; the host may add a
 clock. RFC 5228 section 2.10.6: a failure takes back what the script has decided and leaves the implicit keep.
@@ -10,13 +11,13 @@ clock. RFC 5228 section 2.10.6: a failure takes back what the script has decided
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lda.sieve.context import Context, Envelope
 from lda.sieve.diagnostics import Diagnostic, Phase, Severity
-from lda.sieve.plan import Action, Answer, Plan, Question, Source, Store
+from lda.sieve.plan import Action, Answer, Question, Source
 from lda.sieve.result import Conflict, Result
 from lda.sieve.view import MessageView
 from tamis.mail.message import Message
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Operation = Callable[["Frame"], int]
 END = -1
 _CLOCK_STEPS = 200_000
+MAX_ERROR_CHARS = 1000
+"""Of a failure's text, which goes into logs and mails and may quote a long string."""
 
 State = TypeVar("State")
 
@@ -46,8 +49,8 @@ class Failure(Exception):  # becomes Plan.error
     """The script went wrong while running. source: where, if it is not the running statement."""
 
     def __init__(self, text: str, source: Source | None = None) -> None:
-        super().__init__(text)
-        self.text = text
+        self.text = text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}..."
+        super().__init__(self.text)
         self.source = source
 
 
@@ -66,7 +69,7 @@ class Frame:
     imap4flags. view: the message as the script sees it; original: as received."""
 
     __slots__ = (
-        "_answers", "_asked", "_calls", "_checkpoint", "_deadline", "_left", "_questions", "_states",
+        "_answers", "_asked", "_calls", "_checkpoint", "_deadline", "_known", "_left", "_met", "_questions", "_states",
         "captures", "context", "envelope", "flags", "original", "pc", "result", "script", "trace", "variables",
         "view", "warnings",
     )  # fmt: skip
@@ -90,6 +93,8 @@ class Frame:
         self._calls: list[tuple[Script, int, tuple[str, ...], dict[str, str]]] = []
         self._answers: list[Answer] = []
         self._asked = 0
+        self._known: list[tuple[bool, list[Any]]] = []
+        self._met = 0
         self._questions = 0
         self._left = context.limits.steps
         self._checkpoint = max(0, self._left - _CLOCK_STEPS)
@@ -110,8 +115,41 @@ class Frame:
         """The host's answer. Only statements with `asks` may ask."""
         if self._asked < len(self._answers):
             self._asked += 1
-            return self._answers[self._asked - 1]
+            answer = self._answers[self._asked - 1]
+            if self.trace is not None:
+                self.trace.answered(question, answer)
+            return answer
         raise _Pending(question)
+
+    def once(self, holds: Callable[[Frame], bool]) -> bool:
+        """The result of *holds*, one of the tests of a statement that may ask. It is not asked for again when the
+        statement runs again; what it has reported to the trace is."""
+        self._met += 1
+        if self._met <= len(self._known):
+            result, told = self._known[self._met - 1]
+            if self.trace is not None:
+                self.trace.entries.extend(told)
+            return result
+        before = _Before(self)
+        try:
+            result = holds(self)
+        except _Pending:
+            before.restore()
+            raise
+        told = [] if self.trace is None else self.trace.entries[before.mark :]
+        self._known.append((result, told))
+        self._answers.clear()
+        self._asked = 0
+        return result
+
+    def again(self) -> None:
+        """The statement at hand will run again, from its beginning."""
+        self._met = 0
+
+    def settled(self) -> None:
+        """The statement at hand has run."""
+        self._known.clear()
+        self._met = 0
 
     def spend(self, steps: int) -> None:
         """Account for work. Raises Failure when the run has used all it may."""
@@ -179,6 +217,7 @@ class Frame:
         self.script, self.pc = script, 0
         self.captures, self.variables = (), {}
         self._calls.clear()  # a stop may have left scripts open
+        self.settled()
         while self.pc >= 0:
             try:
                 # `script` may change in here: include calls another one.
@@ -206,72 +245,56 @@ class Frame:
             return
 
 
+class _Before:
+    """What a run was like before something that may have to run again. mark: of the trace."""
+
+    __slots__ = ("_actions", "_captures", "_flags", "_frame", "_variables", "_view", "_warned", "mark")
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._captures, self._variables = frame.captures, dict(frame.variables)
+        self._flags, self._actions = frame.flags, list(frame.result.actions)
+        self._view, self._warned = frame.view, len(frame.warnings)
+        self.mark = 0 if frame.trace is None else frame.trace.mark()
+
+    def restore(self) -> None:
+        """Be like that again."""
+        frame = self._frame
+        frame.captures, frame.variables, frame.flags = self._captures, self._variables, self._flags
+        frame.result.actions[:] = self._actions
+        frame.view = self._view
+        del frame.warnings[self._warned :]
+        if frame.trace is not None:
+            frame.trace.rewind(self.mark)
+
+
 def asking(operation: Operation) -> Operation:
     """*operation*, made safe to run again after a question: what it changed before is taken back."""
 
     def repeatable(frame: Frame) -> int:
-        captures, variables = frame.captures, dict(frame.variables)
-        flags, actions = frame.flags, list(frame.result.actions)
-        mark = 0 if frame.trace is None else frame.trace.mark()
+        before = _Before(frame)
         try:
             return operation(frame)
         except _Pending:
-            frame.captures, frame.variables, frame.flags = captures, variables, flags
-            frame.result.actions[:] = actions
-            if frame.trace is not None:
-                frame.trace.rewind(mark)
+            before.restore()
             raise
 
     return repeatable
 
 
-def run_scripts(
-    scripts: Sequence[Script],
-    message: Message,
-    envelope: Envelope,
-    context: Context,
-    trace: Trace | None = None,
-) -> Generator[Question, Answer, Plan]:
-    """Run *scripts* as one sequence (administrator's before, user's, administrator's after): the next one runs
-    only while the result so far keeps the message. Yields questions, takes answers, returns the plan. A failure
-    of a script is `Plan.error`; nothing is raised for it."""
-    frame = Frame(message, envelope, context, trace)
-    for index, script in enumerate(scripts):
+def resuming(operation: Operation) -> Operation:
+    """*operation*, which evaluates tests by `Frame.once`, made safe to run again after a question."""
+
+    def resumable(frame: Frame) -> int:
+        mark = 0 if frame.trace is None else frame.trace.mark()
         try:
-            yield from frame.run(script)
-        except Failure as failure:
-            return _failed(frame, failure)
-        if index + 1 == len(scripts) or not frame.result.keeps:
-            break
-        frame.result.settle()
-    return _plan(frame)
+            following = operation(frame)
+        except _Pending:
+            frame.again()
+            if frame.trace is not None:
+                frame.trace.rewind(mark)
+            raise
+        frame.settled()
+        return following
 
-
-def _plan(frame: Frame) -> Plan:
-    """What was decided; an implicit keep that would store a second copy is dropped."""
-    result = frame.result
-    actions, keep = [*result.settled, *result.actions], result.implicit_keep
-    if keep:
-        for index, action in enumerate(actions):
-            if isinstance(action, Store) and result.mailbox(action) == result.mailbox(Store()):
-                actions[index], keep = replace(action, flags=frame.flags), False
-    return Plan(
-        actions=tuple(actions),
-        implicit_keep=keep,
-        keep_flags=frame.flags,
-        warnings=tuple(frame.warnings),
-        keep_message=frame.view.message if frame.view.message is not frame.original else None,
-    )
-
-
-def _failed(frame: Frame, failure: Failure) -> Plan:
-    """The failed script's actions are gone; the original message is kept with the flags it came with."""
-    where = failure.source or frame.where()
-    error = Diagnostic(source=where, text=failure.text, phase=Phase.RUN)
-    return Plan(
-        actions=tuple(frame.result.settled),
-        implicit_keep=True,
-        keep_flags=frame.context.flags,
-        error=error,
-        warnings=tuple(frame.warnings),
-    )
+    return resumable

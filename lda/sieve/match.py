@@ -37,13 +37,15 @@ NOTHING: Captures = ()
 class Comparator:
     """One collation (RFC 4790). fold: makes equal strings identical, keeping their length where `substrings`.
 
-    order: a key to sort by, None where undefined; then no relation holds."""
+    order: a key to sort by, None where undefined; then no relation holds. within: as `fold`, where parts are looked for
+    in something that does not keep the length."""
 
     name: str
     fold: Callable[[str], str]
     equal: Callable[[str], Hashable]
     order: Callable[[str], Any]
     substrings: bool = True
+    within: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +196,7 @@ class Contains(_Substring):
     tag = ":contains"
 
     def single(self, comparator: Comparator, key: str, parameter: str, captures: bool) -> Single:
-        fold = comparator.fold
+        fold = comparator.within or comparator.fold
         wanted = fold(key)
         return lambda value: NOTHING if wanted in fold(value) else None
 
@@ -202,7 +204,7 @@ class Contains(_Substring):
         fixed = constants(keys)
         if fixed is None:
             return super().matcher(comparator, keys, parameter, captures)
-        fold = comparator.fold
+        fold = comparator.within or comparator.fold
         wanted = [fold(key) for key in fixed]
 
         def match(frame: Frame, values: Values) -> bool:

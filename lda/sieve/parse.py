@@ -191,11 +191,11 @@ class Reader(_grammar.Parser):  # type: ignore[name-defined,misc]
     def statement_for(self, word: _Word, parent: _Statement | None) -> _Statement:
         """A new statement; where the grammar stands decides whether it is a command or a test."""
         statement = _Statement(word, parent, self._Parser__cstate is not None)
-        if statement.blocks > self.limits.nested_blocks:
+        if statement.blocks >= self.limits.nested_blocks:
             raise Fault(
                 statement.offset, f"blocks are nested too deeply (more than {self.limits.nested_blocks})"
             )
-        if statement.depth > self.limits.nested_tests:
+        if statement.depth >= self.limits.nested_tests:
             raise Fault(
                 statement.offset, f"tests are nested too deeply (more than {self.limits.nested_tests})"
             )

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from lda.sieve.terms import NOTHING, Terms
+
 if TYPE_CHECKING:
     from lda.sieve.diagnostics import Diagnostic
     from lda.sieve.limits import Limits
@@ -92,10 +94,13 @@ class FileInto(Store):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect(Action):
-    """redirect (RFC 5228 section 4.2). address: an addr-spec, checked, its domain in lower case."""
+    """redirect (RFC 5228 section 4.2). address: an addr-spec, checked, its domain in lower case.
+
+    terms: what is asked of the next host (RFC 6009)."""
 
     address: str
     message: Message | None = None
+    terms: Terms = NOTHING
 
     name: ClassVar[str] = "redirect"
     delivers: ClassVar[bool] = True
@@ -166,3 +171,13 @@ class MailboxExists(Question):
     """Answer bool: the mailbox exists and the user may store into it (RFC 5490 section 3.1)."""
 
     mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanStore(Question):
+    """Answer str: why no copy can go into *mailbox*, "" if one can. create: it may be made.
+
+    Asked at the end of a script, where `Context.checks_mailboxes`: a copy that cannot be stored is its failure."""
+
+    mailbox: str
+    create: bool

@@ -23,25 +23,13 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 
 def check_script(nodes: Sequence[ast.Command], scope: Scope, *, damaged: bool = False) -> tuple[Command, ...]:
     """The statements of a script; findings are in *scope*. damaged: some are missing after syntax errors."""
-    for node in _late_requires(nodes):
-        text = "require commands can only be placed at top level at the beginning of the file"
-        scope.report(Complaint(text, hint="move it to the top"), node)
     return check_block(nodes, scope, damaged=damaged)
-
-
-def _late_requires(nodes: Sequence[ast.Command], *, top: bool = True) -> Iterator[ast.Command]:
-    """The require commands that come after another command, or in a block."""
-    for node in nodes:
-        if node.name == "require" and not top:
-            yield node
-        top = top and node.name == "require"
-        yield from _late_requires(node.block or (), top=False)
 
 
 def check_block(nodes: Sequence[ast.Command], scope: Scope, *, damaged: bool = False) -> tuple[Command, ...]:
     """The statements of one block; findings are in *scope*. damaged: commands are missing after syntax errors."""
     commands: list[Command] = []
-    before = ""
+    before = last = ""
     reachable = True
     for node in nodes:
         kind = _command_class(node, scope)
@@ -50,26 +38,27 @@ def check_block(nodes: Sequence[ast.Command], scope: Scope, *, damaged: bool = F
             continue
         if not kind.follows:
             reachable = True
-        elif before not in kind.follows and not damaged:
-            words = " or ".join(sorted(kind.follows, reverse=True))
-            scope.report(Complaint(f"the {node.name} command must follow an {words} command"), node)
-        before = node.name
-        if not reachable:
-            _outline(node, kind, scope)
+        if kind.heads and (scope.enclosing or last not in ("", node.name)):
+            text = f"{node.name} commands can only be placed at top level at the beginning of the file"
+            scope.report(Complaint(text, hint="move it to the top"), node)
+            last = node.name
             continue
-        command = _command(node, kind, scope)
+        orphan = bool(kind.follows) and before not in kind.follows and not damaged
+        before = last = node.name
+        if not (reachable or orphan) and _well_formed(node, kind, scope):
+            continue
+        command = _command(node, kind, scope, orphan=orphan)
         if command is not None:
             commands.append(command)
             reachable = _condition(command, scope) is not True
     return tuple(commands)
 
 
-def _outline(node: ast.Command, kind: type[Command], scope: Scope) -> None:
+def _well_formed(node: ast.Command, kind: type[Command], scope: Scope) -> bool:
     """Of a branch that is never taken only the shape is checked."""
     spec = signature(kind).subtests
-    complaint = _arity(node, spec[1] if spec else None, f"the {node.name} command")
-    if complaint is not None:
-        scope.report(complaint, node)
+    good = _arity(node, spec[1] if spec else None, f"the {node.name} command", scope) is None
+    return good and not node.arguments and node.block is not None
 
 
 def _condition(item: Item, scope: Scope) -> bool | None:
@@ -84,7 +73,7 @@ def _command_class(node: ast.Command, scope: Scope) -> type[Command] | None:
             return kind
     if any(test.name == node.name for test in scope.visible(scope.language.tests)):
         scope.report(Complaint(f"attempted to use test '{node.name}' as command"), node)
-    elif scope.first_time("command", node.name):
+    elif scope.first_time("name", node.name):
         _unknown(node, "command", scope)
     return None
 
@@ -95,7 +84,7 @@ def _test_class(node: ast.Test, scope: Scope) -> type[Test] | None:
             return kind
     if any(command.name == node.name for command in scope.visible(scope.language.commands)):
         scope.report(Complaint(f"attempted to use command '{node.name}' as test"), node)
-    elif scope.first_time("test", node.name):
+    elif scope.first_time("name", node.name):
         _unknown(node, "test", scope)
     return None
 
@@ -112,60 +101,65 @@ def _unknown(node: ast.Test, what: str, scope: Scope) -> None:
     )
 
 
-def _command(node: ast.Command, kind: type[Command], scope: Scope) -> Command | None:
-    """The command *node*, or None if something is wrong with it."""
-    good, values = _item_values(node, kind, scope, "command")
+def _command(node: ast.Command, kind: type[Command], scope: Scope, *, orphan: bool) -> Command | None:
+    """The command *node*, or None if something is wrong with it. orphan: it does not follow what it should."""
+    values, good, formed = _item_values(node, kind, scope, "command")
+    for text in _misfits(node, kind, orphan=orphan):
+        scope.report(Complaint(text), node, follows=not formed)
+        good = formed = False
     values["body"] = ()
-    if kind.block and node.block is None:
-        scope.report(Complaint(f"the {node.name} command requires a command block, but it is missing"), node)
-        good = False
-    elif node.block is not None and not kind.block:
-        text = f"the {node.name} command does not accept a command block, but one is specified anyway"
-        scope.report(Complaint(text), node)
-        check_block(node.block, scope)
-        good = False
     command = _made(kind, values, node, scope) if good else None
-    if node.block is not None and kind.block:
-        test = values.get("test")
-        if isinstance(test, Test) and test.constant(scope) is False:
-            return command
-        scope.enclosing.append(node.name)
-        scope.blocks.append(node)
-        body = check_block(node.block, scope)
-        scope.blocks.pop()
-        scope.enclosing.pop()
-        command = dataclasses.replace(command, body=body) if command is not None else None
-    return command
+    test = values.get("test")
+    if node.block is None or not kind.block or (isinstance(test, Test) and test.constant(scope) is False):
+        return command
+    scope.enclosing.append(node.name)
+    scope.blocks.append(node)
+    body = check_block(node.block, scope)
+    scope.blocks.pop()
+    scope.enclosing.pop()
+    return dataclasses.replace(command, body=body) if command is not None else None
+
+
+def _misfits(node: ast.Command, kind: type[Command], *, orphan: bool) -> Iterator[str]:
+    """What is wrong with the block of *node*, and with what stands before it."""
+    if kind.block and node.block is None:
+        yield f"the {node.name} command requires a command block, but it is missing"
+    elif node.block is not None and not kind.block:
+        yield f"the {node.name} command does not accept a command block, but one is specified anyway"
+    if orphan:
+        words = " or ".join(sorted(kind.follows, reverse=True))
+        yield f"the {node.name} command must follow an {words} command"
 
 
 def _test(node: ast.Test, scope: Scope) -> Test | None:
     kind = _test_class(node, scope)
     if kind is None:
-        for inner in node.tests:
-            _test(inner, scope)
+        if all(node.name != command.name for command in scope.visible(scope.language.commands)):
+            for inner in node.tests:
+                _test(inner, scope)
         return None
-    good, values = _item_values(node, kind, scope, "test")
+    values, good, _ = _item_values(node, kind, scope, "test")
     return _made(kind, values, node, scope) if good else None
 
 
-def _item_values(node: ast.Test, kind: type[Item], scope: Scope, what: str) -> tuple[bool, dict[str, Any]]:
-    """The values of the fields of *kind*, and whether all is well with them."""
+def _item_values(
+    node: ast.Test, kind: type[Item], scope: Scope, what: str
+) -> tuple[dict[str, Any], bool, bool]:
+    """The values of the fields of *kind*; whether all is well with them; whether only sub-tests are wrong."""
     spec = signature(kind).subtests
     name, wanted = spec if spec is not None else ("", None)
-    if wanted is None and node.tests and (slip := _slip(node, what, scope)) is not None:
-        scope.report(slip, node)  # the arguments stand where they do not belong: more findings would mislead
-        return False, {}
     arguments = Arguments(node, kind, scope, what)
     values = arguments.read()
     for index, complaint in enumerate(arguments.complaints):
-        scope.report(complaint, node, follows=index > 0)
-    arity = _arity(node, wanted, f"the {node.name} {what}")
+        scope.report(complaint, node, follows=index > 0 or arguments.silent)
+    arity = _arity(node, wanted, f"the {node.name} {what}", scope)
     if arity is not None:
         scope.report(arity, node)
-    tests = _tests(node.tests, wanted.stop if wanted else None, scope)
+    tests = _tests(node.tests if wanted else (), wanted.stop if wanted else None, scope)
     if tests is not None and wanted is not None and tests:
         values[name] = tests if wanted.many else tests[0]
-    return not (arguments.complaints or arguments.silent or arity is not None or tests is None), values
+    formed = not (arguments.complaints or arguments.silent) and arity is None
+    return values, formed and tests is not None, formed
 
 
 def _tests(nodes: Sequence[ast.Test], stop: bool | None, scope: Scope) -> tuple[Test, ...] | None:
@@ -183,11 +177,10 @@ def _tests(nodes: Sequence[ast.Test], stop: bool | None, scope: Scope) -> tuple[
     return tuple(tests) if good else None
 
 
-def _arity(node: ast.Test, wanted: Subtests | None, subject: str) -> Complaint | None:
+def _arity(node: ast.Test, wanted: Subtests | None, subject: str, scope: Scope) -> Complaint | None:
     """What is wrong with the number of sub-tests."""
     if wanted is None:
-        text = f"{subject} accepts no sub-tests, but tests are specified"
-        return Complaint(text, node.tests[0]) if node.tests else None
+        return _slip(node, subject, scope) if node.tests else None
     if wanted.many:
         if node.tests and node.listed:
             return None
@@ -200,14 +193,15 @@ def _arity(node: ast.Test, wanted: Subtests | None, subject: str) -> Complaint |
     return None
 
 
-def _slip(node: ast.Test, what: str, scope: Scope) -> Complaint | None:
+def _slip(node: ast.Test, subject: str, scope: Scope) -> Complaint:
     """Tests where none may be: most often a forgotten semicolon or colon."""
     first = node.tests[0]
-    if what == "command" and any(first.name == kind.name for _, kind in scope.language.commands):
-        return Complaint(f"missing semicolon ';' after {node.name} command", first)
+    after = subject.removeprefix("the ")
     if any(first.name == tag[1:] for tag in Arguments.tags_of(node.name, scope)):
-        return Complaint(f"missing colon ':' before ':{first.name}' tag in {node.name} {what}", first)
-    return None
+        return Complaint(f"missing colon ':' before ':{first.name}' tag in {after}", first)
+    if all(first.name != kind.name for kind in scope.visible(scope.language.tests)):
+        return Complaint(f"missing semicolon ';' after {after}", first)
+    return Complaint(f"{subject} accepts no sub-tests, but tests are specified", first)
 
 
 def _made(kind: type[AnyItem], values: dict[str, Any], node: ast.Test, scope: Scope) -> AnyItem | None:

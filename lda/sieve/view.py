@@ -15,8 +15,6 @@ from tamis.mail.headers import Field, Headers
 from tamis.mail.message import Message
 from tamis.mail.words import decode_words, unfold
 
-_COUNT_PIECE = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class AddressField:
@@ -79,17 +77,8 @@ class MessageView:
     def size_bytes(self) -> int:
         """As in RFC 5322: every line end counts as CRLF, however it is stored."""
         if self._size < 0:
-            self._size = self.message.size_bytes + _bare_line_feeds(self.message)
+            self._size = self.message.crlf_size_bytes
         return self._size
-
-
-def _bare_line_feeds(message: Message) -> int:
-    raw, count, before = message.raw, 0, b""
-    for start in range(0, len(raw), _COUNT_PIECE):
-        piece: bytes = raw[start : start + _COUNT_PIECE]
-        count += piece.count(b"\n") - piece.count(b"\r\n") - (before == b"\r" and piece[:1] == b"\n")
-        before = piece[-1:]
-    return count
 
 
 def concatenated(view: FieldView, names: Sequence[str]) -> Sequence[str]:

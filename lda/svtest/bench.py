@@ -13,11 +13,12 @@ from typing import Any
 
 from lda import sieve
 from lda.sieve.extensions.actions import edited
+from lda.sieve.limits import DEFAULT, Limits
 from lda.sieve.machine import Failure, Frame, Script
 from lda.sieve.result import Result
 from lda.sieve.testsuite import LANGUAGE, requests
 from lda.sieve.view import MessageView
-from lda.svtest import options, world
+from lda.svtest import options, programs, world
 from lda.svtest.coverage import Coverage
 from lda.svtest.current import Current, default, from_header, sent, with_member
 from lda.svtest.mailstore import MailStore
@@ -35,10 +36,10 @@ _QUESTIONS = 1_000_000
 class Bench:
     """The state of one test file."""
 
-    def __init__(self, trial: Trial, coverage: Coverage | None = None) -> None:
+    def __init__(self, trial: Trial, coverage: Coverage | None = None, limits: Limits = DEFAULT) -> None:
         self._trial = trial
         self._directory = trial.path.resolve().parent
-        self._settings = Settings()
+        self._settings = Settings(usual=limits)
         self._store = MailStore()
         self.scripts = Scripts(self._directory, self._settings, coverage)
         self._user = getpass.getuser()
@@ -79,7 +80,7 @@ class Bench:
 
     def _answer(self, frame: Frame, question: sieve.Question) -> sieve.Answer:
         if not isinstance(question, requests.Request):
-            return world.answer(question, self._store, self._settings, self._directory)
+            return world.answer(question, self._store, self._settings, self._directory, frame.envelope)
         if isinstance(question, requests.TestFails) and frame is not self._frames[0]:
             self._interrupted = True
             return False
@@ -195,7 +196,9 @@ class Bench:
 
     def _renew(self) -> None:
         """An empty result."""
-        self._outcome = Outcome(store=self._store, settings=self._settings, current=self._current)
+        self._outcome = Outcome(
+            store=self._store, settings=self._settings, current=self._current, directory=self._directory
+        )
         self._failed, self._latest = False, None
         self._share(Result(self._context().limits, "INBOX"))
         self._first_flags = self._current.flags
@@ -212,12 +215,13 @@ class Bench:
             frame.result = result
 
     def _execute(self) -> bool:
-        if not self._failed:
-            self._errors.clear()
+        self._errors.clear()
         frame = self._latest or self._frames[0]
         keep = Keep(due=True, flags=self._current.flags)  # the original message: RFC 5228 section 2.10.6
         if not self._failed:
             keep = Keep(due=self._result.implicit_keep, message=edited(frame), flags=frame.flags)
+            if (waiting := self._result.waiting) is not None:
+                keep = Keep(due=keep.due, message=waiting.message, flags=waiting.flags)
         self._outcome.current = self._current
         good = self._outcome.execute(self._result.everything, keep)
         self._report(self._outcome.errors, "\n".join(self._outcome.errors))
@@ -235,11 +239,13 @@ class Bench:
         self._settings.reload(extension or "")
         try:
             limits = self._context().limits
+            programs.check(self._settings)
             self._frames[0].context = self._context(own=True)
         except BadSetting as exc:
             return str(exc)
         result = Result(limits, "INBOX")
         result.settled, result.actions = self._result.settled, self._result.actions
+        result.waiting = self._result.waiting
         self._share(result)
         return ""
 

@@ -22,7 +22,7 @@ def refusal(reason: str, message: Message, envelope: Envelope, now: datetime) ->
     boundary = digest(now.isoformat(), envelope.sender, recipient, reason)[:32]
     head = [
         *trace_fields(now, host, envelope.sender, recipient, reason),
-        ("From", f"Mail Delivery Subsystem <{POSTMASTER}>"),
+        ("From", f"Postmaster <{POSTMASTER}>"),
         ("To", f"<{envelope.sender}>"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/report; report-type=disposition-notification; boundary="{boundary}"'),
@@ -30,10 +30,11 @@ def refusal(reason: str, message: Message, envelope: Envelope, now: datetime) ->
         ("Auto-Submitted", "auto-replied (rejected)"),
         ("Precedence", "bulk"),
     ]
-    text = "Your message was automatically rejected by a Sieve script of its recipient. The reason given:\n\n"
+    text = f"Your message to <{recipient}> was automatically rejected:\n"
     body = text + re.sub(r"\r\n?", "\n", reason)
     report = [
         ("Reporting-UA", f"{host}; Tamis"),
+        ("Original-Recipient", f"rfc822; {envelope.original_recipient or recipient}"),
         ("Final-Recipient", f"rfc822; {recipient}"),
         ("Original-Message-ID", message.headers.first("Message-ID").decode("ascii", "replace")),
         ("Disposition", "automatic-action/MDN-sent-automatically; deleted"),

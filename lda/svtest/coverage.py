@@ -1,7 +1,4 @@
-"""coverage - which commands of the scripts under test have been run, and which never were.
-
-Included scripts are compiled into those that include them and are not looked at.
-"""
+"""coverage - which commands of the scripts under test, and of those that they include, have been run."""
 
 from __future__ import annotations
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from lda.sieve import Envelope
 from lda.sieve.letter import Letter
+from lda.sieve.terms import ByMode, Terms, notify_of
 from lda.svtest.mailstore import Stored, canonical
 from tamis.mail.address import parse_list, parse_path
 from tamis.mail.message import Message
@@ -21,6 +23,8 @@ Friep!\r
 """
 _TO = ("Envelope-To", "To")
 _FROM = ("Return-Path", "Sender", "From")
+_BY = re.compile(r"(-?[0-9]{1,9});([NR])(T?)")
+TERMS = ("notify", "ret", "envid", "orcpt", "by")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 
 
@@ -54,7 +58,7 @@ def default(auth: str) -> Current:
 
 def sent(letter: Letter, auth: str) -> Current:
     """A message that was sent, with the envelope that it had."""
-    envelope = Envelope(sender=letter.sender, recipient=letter.recipient, auth=auth)
+    envelope = Envelope(sender=letter.sender, recipient=letter.recipient, auth=auth, terms=letter.terms)
     return Current(message=Message(letter.raw), envelope=envelope)
 
 
@@ -73,9 +77,29 @@ def address(text: str) -> str | None:
     return None if parsed is None else str(parsed)
 
 
+def _with_term(terms: Terms, name: str, value: str) -> Terms | None:
+    """*terms* with one of them changed, written as in SMTP but for its encoding; "": not known."""
+    if name == "by":
+        match = _BY.fullmatch(value or "0;N")
+        if match is None:
+            return None
+        deadline = datetime.now().astimezone() + timedelta(seconds=int(match[1])) if value else None
+        mode: ByMode = "" if not value else "R" if match[2] == "R" else "N"
+        return replace(terms, deadline=deadline, by_mode=mode, by_trace=bool(match[3]))
+    if name == "notify":
+        notify = notify_of(value) if value else ()
+        return None if notify is None else replace(terms, notify=notify)
+    if name == "ret":
+        return replace(terms, ret=value.upper())
+    return replace(terms, envid=value) if name == "envid" else replace(terms, orcpt=value)
+
+
 def with_member(envelope: Envelope, name: str, value: str) -> Envelope | None:
-    """*envelope* with one member (``envelope.from``...) changed; None if *value* is no address."""
+    """*envelope* with one member (``envelope.from``...) changed; None if *value* is none."""
     member = name.removeprefix("envelope.")
+    if member in TERMS:
+        terms = _with_term(envelope.terms, member, value)
+        return None if terms is None else replace(envelope, terms=terms)
     if member == "auth":
         return replace(envelope, auth=value)
     found = address(value)

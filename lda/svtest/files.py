@@ -15,15 +15,13 @@ _UTF8_LINE = re.compile(rb"^#UTF8#([^\n]*\n?)", re.MULTILINE)
 
 
 def found(paths: Iterable[Path]) -> Iterator[Path]:
-    """The test files among *paths*: files as they are, and all below directories. Raises FileNotFoundError."""
+    """The test files among *paths*: all below directories, and everything else as it is, whether it is there or not."""
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if file.name.endswith((SUFFIX, TEMPLATE)))
             yield from (file for file in inside if not _is_made(file, inside))
-        elif path.exists():
-            yield path
         else:
-            raise FileNotFoundError(2, "No such file or directory", str(path))
+            yield path
 
 
 def _is_made(path: Path, inside: list[Path]) -> bool:

@@ -54,6 +54,10 @@ class MailStore:
             self.mailboxes.setdefault(canonical(name), [])
         return problem
 
+    def with_id(self, object_id: str) -> str:
+        """The mailbox with that object identifier: here it is ``id-`` and the name. "": there is none."""
+        return next((name for name in self.mailboxes if object_id == f"id-{name}"), "")
+
     def message(self, name: str, index: int) -> Stored | None:
         """The message at *index*, from 0, of the mailbox; None: there is none."""
         messages = self.mailboxes.get(canonical(name), [])

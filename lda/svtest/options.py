@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from lda.sieve import Context, Limits
 from lda.sieve.extensions.editheader import EditHeader
 from lda.sieve.extensions.enotify import NotifyOptions
+from lda.sieve.extensions.report import ReportOptions
 from lda.sieve.extensions.spamtest import SpamTest, VirusTest
 from lda.sieve.extensions.vacation import DAY_S, VacationOptions
 from lda.sieve.testsuite import Suite
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "vnd.dovecot.default-mailbox": "INBOX",
     "vnd.dovecot.username": USER,
 }
+_NO_LIMIT_S = 10**9
 _EDITHEADER = "sieve_editheader_header/"
 
 Scan = TypeVar("Scan", SpamTest, VirusTest)
@@ -35,15 +37,19 @@ Scan = TypeVar("Scan", SpamTest, VirusTest)
 def limits(settings: Settings) -> Limits:
     """What a script may use. Raises BadSetting."""
     engine, variables, include = settings.of(), settings.of("variables"), settings.of("include")
-    usual = Limits()
+    usual = settings.usual
     longest = ("sieve_variables_max_value_size", "sieve_variables_max_variable_size")
     return dataclasses.replace(
         usual,
-        cpu_s=float(engine.seconds("sieve_max_cpu_time", int(usual.cpu_s))),
+        cpu_s=float(engine.seconds("sieve_max_cpu_time", int(usual.cpu_s)) or _NO_LIMIT_S),
         actions=engine.number("sieve_max_actions", usual.actions) or usual.steps,
         redirects=engine.number("sieve_max_redirects", usual.redirects),
+        notifications=settings.of("enotify").number("sieve_notify_max_notifications", usual.notifications),
         variable_bytes=variables.size(*longest, default=usual.variable_bytes),
-        variables=variables.number("sieve_variables_max_scope_count", usual.variables),
+        variables=variables.number(
+            "sieve_variables_max_scope_count",
+            variables.number("sieve_variables_max_scope_size", usual.variables),
+        ),
         include_depth=include.number("sieve_include_max_nesting_depth", usual.include_depth),
         includes=include.number("sieve_include_max_includes", usual.includes),
     )
@@ -67,11 +73,16 @@ def context(settings: Settings, directory: str, flags: tuple[str, ...]) -> Conte
             Suite(directory=directory),
             _vacation(settings.of("vacation"), settings.of()),
             NotifyOptions(
-                max_notifications=settings.of("enotify").number("sieve_notify_max_notifications", 10)
+                max_notifications=limits(settings).notifications,
+                author=settings.of().text("sieve_user_email", default=f"Postmaster <{POSTMASTER}>"),
             ),
             _scan(SpamTest, settings.of("spamtest"), "sieve_spamtest_"),
             _scan(VirusTest, settings.of("virustest"), "sieve_virustest_"),
             _editheader(settings.of("editheader")),
+            ReportOptions(
+                sender=settings.of("vnd.dovecot.report").text("sieve_report_from", default="postmaster"),
+                postmaster=POSTMASTER,
+            ),
         ),
     )
 

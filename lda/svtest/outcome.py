@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from lda import sieve
+from lda.programs import Failed
 from lda.sieve.extensions.duplicate import Mark
+from lda.sieve.extensions.pipe import ToProgram
 from lda.sieve.letter import Letter, Send
 from lda.svtest.bounce import refusal
 from lda.svtest.current import Current
 from lda.svtest.mailstore import INBOX, MailStore, Stored, canonical, problem_with
+from lda.svtest.options import POSTMASTER
+from lda.svtest.programs import programs
 from lda.svtest.senders import envelope_sender, loops, redirected
 from lda.svtest.settings import Settings
 from tamis.mail.message import Message
@@ -32,20 +37,22 @@ class Keep:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What has been done of one result, where and for which message. errors: why the last attempt failed.
+    """What has been done of one result, where and for which message. errors: what went wrong in the last attempt.
 
-    kept: the message is in the INBOX."""
+    directory: of the test file. kept: the message is in the INBOX. broken: a program that took the message failed."""
 
     store: MailStore
     settings: Settings
     current: Current
+    directory: Path
     done: list[sieve.Action] = field(default_factory=list)
     kept: bool = False
+    broken: bool = False
     errors: list[str] = field(default_factory=list)
 
     def execute(self, actions: Iterable[sieve.Action], keep: Keep) -> bool:
         """Do those of *actions* that have not been done before; whether all could be done."""
-        self.errors = []
+        self.errors, self.broken = [], False
         pending = [action for action in actions if not any(_same(action, done) for done in self.done)]
         problem = self._problem(pending)
         if problem:
@@ -54,6 +61,9 @@ class Outcome:
             return False
         performed = [action for action in pending if self._perform(action)]
         self.done += performed
+        if self.broken:
+            self._keep(Keep(due=True, flags=self.current.flags))
+            return False
         skipped = len(performed) < len(pending)
         if keep.due or (skipped and not any(action.cancels_keep for action in self.done)):
             self._keep(keep)
@@ -83,8 +93,11 @@ class Outcome:
                 now = datetime.now().astimezone()
                 letter = refusal(action.reason, self.current.message, self.current.envelope, now)
                 self.store.sent += [] if letter is None else [letter]
+            case ToProgram():
+                return not self.broken and self._pipe(action)
             case Send():
                 self.store.sent += [self._signed(action, letter) for letter in action.letters]
+                self._file(action)
             case sieve.Discard() | Mark():
                 pass
             case _:
@@ -113,9 +126,32 @@ class Outcome:
         if loops(message, own):
             return False
         sender = envelope_sender(engine.text("sieve_redirect_envelope_from"), envelope, own)
-        letter = Letter(sender=sender, recipient=action.address, raw=redirected(message, own))
+        letter = Letter(
+            sender=sender, recipient=action.address, raw=redirected(message, own), terms=action.terms
+        )
         self.store.sent.append(letter)
         return True
+
+    def _pipe(self, action: ToProgram) -> bool:
+        """After a program that has failed no other one is run, unless the script only tried it."""
+        envelope, message = self.current.envelope, action.message or self.current.message
+        try:
+            programs(self.settings, "pipe", envelope, self.directory).pipe(action, message)
+        except Failed as exc:
+            self.errors.append(f"failed to pipe message to program '{action.program}': {exc}")
+            self.broken = not action.tries
+            return False
+        return True
+
+    def _file(self, action: Send) -> None:
+        """The copy of what was sent; one that cannot be filed is no failure (RFC 8580)."""
+        copy = action.fcc
+        if copy is None or not action.letters:
+            return
+        if not self.store.has(copy.mailbox) and (not copy.create or self.store.create(copy.mailbox)):
+            return
+        stored = Stored(Message(action.letters[0].raw), copy.flags)
+        self.store.mailboxes[canonical(copy.mailbox)].append(stored)
 
     def _signed(self, action: sieve.Action, letter: Letter) -> Letter:
         """*letter* from whom a setting says that notifications are."""
@@ -123,7 +159,11 @@ class Outcome:
         if action.name != "notify" or not rule:
             return letter
         own = self.settings.of().text("sieve_user_email")
-        return replace(letter, sender=envelope_sender(rule, self.current.envelope, own))
+        sender = envelope_sender(rule, self.current.envelope, own)
+        usual = f"From: {own or f'Postmaster <{POSTMASTER}>'}\n".encode()
+        return replace(
+            letter, sender=sender, raw=letter.raw.replace(usual, f"From: <{sender}>\n".encode(), 1)
+        )
 
 
 def _same(one: sieve.Action, other: sieve.Action) -> bool:

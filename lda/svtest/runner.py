@@ -6,6 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
+from lda.sieve.limits import DEFAULT, Limits
 from lda.sieve.machine import Failure
 from lda.svtest.bench import Bench
 from lda.svtest.coverage import Coverage
@@ -14,12 +15,14 @@ from lda.svtest.scripts import Uncompiled
 from lda.svtest.trial import Trial
 
 
-def run_file(path: Path, *, expect_failure: bool = False, coverage: Coverage | None = None) -> Trial:
-    """Run the test file *path*. Raises nothing but what a keyboard raises."""
+def run_file(
+    path: Path, *, expect_failure: bool = False, coverage: Coverage | None = None, limits: Limits = DEFAULT
+) -> Trial:
+    """Run the test file *path*. *limits*: those that it does not set. Raises nothing but what a keyboard raises."""
     trial = Trial(path, expect_failure)
     started = time.monotonic()
     try:
-        bench = Bench(trial, coverage)
+        bench = Bench(trial, coverage, limits)
         script = bench.scripts.compiled_source(source_of(path), str(path.resolve()))
         bench.run(script)
     except Uncompiled as exc:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lda.sieve import Place, Script, ScriptError, compile_script
 from lda.sieve.testsuite import LANGUAGE
 from lda.svtest import dictionary, options
 from lda.svtest.coverage import Coverage
-from lda.svtest.faults import listed
+from lda.svtest.faults import listed, stricter
 from lda.svtest.settings import Section, Settings
 
 _STORAGES = {"personal": "included", "global": "included-global"}
@@ -50,9 +51,22 @@ class Scripts:
         """The script *source*. Raises Uncompiled."""
         limits = options.limits(self._settings)
         try:
-            return compile_script(source, name, limits=limits, language=LANGUAGE, library=self._included)
+            script = compile_script(
+                source, name, limits=limits, language=LANGUAGE, library=self._included, watch=self._watched
+            )
         except ScriptError as error:
-            raise Uncompiled(listed(error, name), "\n".join(map(str, error.diagnostics))) from None
+            texts = listed(error, name, source, limits, self._included)
+            raise Uncompiled(texts, "\n".join(map(str, error.diagnostics))) from None
+        if texts := stricter(script.warnings):
+            raise Uncompiled(texts, "\n".join(map(str, script.warnings)))
+        return script
+
+    def _watched(self, place: Place, script: Script) -> Script:
+        """A script that is included, under the name of its file."""
+        if self._coverage is None:
+            return script
+        path = self._directory / _STORAGES[place.location] / f"{place.name}.sieve"
+        return self._coverage.watched(replace(script, name=str(path)))
 
     def _included(self, place: Place) -> bytes | None:
         storage = _STORAGES[place.location]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lda.sieve import Envelope
-from lda.sieve.letter import digest
+from lda.sieve.letter import MAKER, digest
 from lda.svtest.current import address
 from lda.svtest.options import ENVIRONMENT, POSTMASTER
 from tamis.mail.message import Message
@@ -39,7 +39,7 @@ def loops(message: Message, own: str) -> bool:
 def redirected(message: Message, own: str) -> bytes:
     """*message* with the trace of its redirection, without a path to bounce to, and with a name."""
     newline = b"\n" if re.match(rb"[^\r\n]*\n", message.raw[:2000]) else b"\r\n"
-    fields = [f"{TRACE}: {own}".encode() + newline]
+    fields = [f"{name}: {value}".encode() + newline for name, value in (MAKER, (TRACE, own))]
     if not message.headers.first("Message-ID"):
         name = digest(message.raw[:].decode("latin-1"))[:32]
         fields.append(f"Message-ID: <{name}@{ENVIRONMENT['host']}>".encode() + newline)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lda.sieve.limits import DEFAULT, Limits
+
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _WRITTEN = re.compile(r"([0-9]{1,15})\s*([A-Za-z]*)")
@@ -18,6 +20,7 @@ _SAME = {
     "spamtestplus": "spamtest",
     "comparator-i;unicode-casemap": "",
     "servermetadata": "mboxmetadata",
+    "environment": "vnd.dovecot.environment",
 }
 
 
@@ -73,10 +76,13 @@ class Section:
 
 @dataclass(slots=True)
 class Settings:
-    """set: as the test file has set them; read: as the engine ("") and each extension have read them last."""
+    """set: as the test file has set them; read: as the engine ("") and each extension have read them last.
+
+    usual: the limits of whoever runs the tests."""
 
     set: dict[str, str] = field(default_factory=dict)
     read: dict[str, Section] = field(default_factory=dict)
+    usual: Limits = DEFAULT
 
     def change(self, name: str, value: str | None) -> None:
         """Set *name*; None: to its default."""

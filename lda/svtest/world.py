@@ -7,14 +7,23 @@ from pathlib import Path
 from lda import sieve
 from lda.sieve.extensions.duplicate import Seen
 from lda.sieve.extensions.extlists import FindInLists, ListMembers, ListsExist
+from lda.sieve.extensions.mailboxid import MailboxWithId
 from lda.sieve.extensions.metadata import Annotation
 from lda.sieve.extensions.special_use import SpecialUse
+from lda.sieve.programs import RunProgram
 from lda.svtest.dictionary import Lists
 from lda.svtest.mailstore import MailStore
+from lda.svtest.programs import programs
 from lda.svtest.settings import Settings
 
 
-def answer(question: sieve.Question, store: MailStore, settings: Settings, directory: Path) -> sieve.Answer:
+def answer(
+    question: sieve.Question,
+    store: MailStore,
+    settings: Settings,
+    directory: Path,
+    envelope: sieve.Envelope,
+) -> sieve.Answer:
     """The answer to *question*. directory: what paths in settings are relative to."""
     match question:
         case sieve.MailboxExists(mailbox=mailbox):
@@ -23,8 +32,10 @@ def answer(question: sieve.Question, store: MailStore, settings: Settings, direc
             return store.annotation(place, name)
         case Seen():
             return False
-        case SpecialUse():
-            return ""
+        case SpecialUse() | MailboxWithId():
+            return store.with_id(question.object_id) if isinstance(question, MailboxWithId) else ""
+        case RunProgram(command=command):
+            return programs(settings, command, envelope, directory).answer(question)
         case FindInLists() | ListsExist() | ListMembers():
             return _from_lists(question, Lists(settings.of("extlists"), directory))
     raise TypeError(f"no answer to {type(question).__name__}")

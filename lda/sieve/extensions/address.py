@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lda.sieve.compile import Build
-from lda.sieve.fields import field_names, one_view
+from lda.sieve.fields import field_names, missing, one_view
 from lda.sieve.language import Complaint, Group, Predicate, group, strings
 from lda.sieve.machine import Frame
 from lda.sieve.match import AddressPart
@@ -58,6 +58,9 @@ class Address(MatchingTest):
             return match(frame, parts(frame, list(selected(fields, tags))))
 
         return holds
+
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        return missing(self.names, frame, self.tags)
 
 
 def parts_of(part: AddressPart) -> Callable[[Frame, list[AddressField]], list[str | None]]:

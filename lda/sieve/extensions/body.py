@@ -53,10 +53,12 @@ def _has_body(frame: Frame) -> bool:
     """RFC 5173 section 4: without the empty line after the header there is nothing to compare with."""
     message = frame.view.message
     offset = message.body_offset
-    if offset < len(message.raw):
-        return True
-    end: bytes = message.raw[max(0, offset - 4) : offset]
-    return end.endswith((b"\n\n", b"\r\n\r\n")) or end in (b"\n", b"\r\n")
+    return offset < len(message.raw) or _ends_header(message.raw[max(0, offset - 4) : offset])
+
+
+def _ends_header(end: bytes) -> bool:
+    """The last octets before a body hold the empty line."""
+    return end.endswith((b"\n\n", b"\n\r\n")) or end in (b"\n", b"\r\n")
 
 
 class _Contents:
@@ -95,7 +97,7 @@ class _Contents:
         values = []
         for part in self._parts(frame).walk():
             kind = part.content_type
-            if part.parts or not (kind.main == "text" or str(kind) in _HTML):
+            if part.parts or not (kind.main == "text" or str(kind) in _HTML) or self._bare(frame, part):
                 continue
             decoded = self._decode(frame, part)
             values.append(self._without_tags(frame, part, decoded) if str(kind) in _HTML else decoded)
@@ -125,8 +127,14 @@ class _Contents:
                 header: bytes = raw[inner.header_start : inner.start]
                 yield header.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
             yield from self._contents(frame, inner, wanted)
-        elif chosen:
+        elif chosen and not self._bare(frame, part):
             yield self._decode(frame, part)
+
+    def _bare(self, frame: Frame, part: Part) -> bool:
+        """*part* ends within its header."""
+        if part.start < part.end:
+            return False
+        return not _ends_header(frame.view.message.raw[max(part.header_start, part.start - 4) : part.start])
 
     def _decode(self, frame: Frame, part: Part) -> str:
         if part.start not in self._decoded:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lda.sieve.compile import Code, Label
 from lda.sieve.language import Command, Complaint, Test, strings, subtest
 from lda.sieve.machine import END, Frame
-from lda.sieve.scope import Scope, near
+from lda.sieve.scope import Scope, near, needs
 from lda.sieve.text import Texts
 
 
@@ -20,6 +20,7 @@ class Require(Command):
     capabilities: Texts = strings("capabilities", constant=True)
 
     name: ClassVar[str] = "require"
+    heads: ClassVar[bool] = True
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
         for text in self.capabilities:
@@ -30,6 +31,17 @@ class Require(Command):
 
     def emit(self, code: Code) -> None:
         """Nothing to do when the script runs."""
+
+
+def report_lonely(commands: Iterable[Command], scope: Scope) -> None:
+    """Complain about what *commands* require without the capabilities that it wants beside it."""
+    for command in commands:
+        for text in command.capabilities if isinstance(command, Require) else ():
+            extension = scope.language.extensions.get(text.value or "")
+            for wanted in extension.wants if extension is not None else ():
+                if wanted not in scope.enabled:
+                    problem = f"{text.value} extension cannot be used without {wanted} extension"
+                    scope.report(Complaint(problem, text.node, needs(wanted)), text.node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""copy (RFC 3894): fileinto and redirect that leave the implicit keep alone."""
+"""copy (RFC 3894): fileinto, redirect and pipe that leave the implicit keep alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CopyTag(ActionTag):
     """``:copy``"""
 
     name: ClassVar[str] = ":copy"
-    on: ClassVar[frozenset[str]] = frozenset({"fileinto", "redirect"})
+    on: ClassVar[frozenset[str]] = frozenset({"fileinto", "redirect", "pipe"})
 
     def modify(self, frame: Frame, action: plan.Action) -> plan.Action:
         return replace(action, cancels_keep=False)

@@ -90,18 +90,17 @@ class _DateTest(MatchingTest):
             text = f"invalid time zone '{self.zone.value}' is ignored"
             yield Complaint(text, self.zone.node, "write it as +0100 or -0430", Severity.WARNING)
 
-    def value(self, frame: Frame, moment: datetime, part: Text, *, original: bool = False) -> str | None:
-        """The part of *moment* in the wanted zone; None if there is no such part or time."""
-        named = DATE_PARTS.get(part(frame).lower())
-        if named is None:
-            return None
+    def value(
+        self, frame: Frame, moment: datetime, part: Callable[[datetime], str], *, original: bool = False
+    ) -> str | None:
+        """The part of *moment* in the wanted zone; None if there is no such time."""
         if not original:
             zone = None if self.zone is None else zone_of(self.zone(frame))
             try:
                 moment = moment.astimezone(zone or frame.context.now.tzinfo)
             except (OverflowError, ValueError):
                 return None  # the edge of the calendar
-        return named(moment)
+        return part(moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +124,13 @@ class Date(_DateTest):
         match, views, tags = self.matcher(build, self.keys), one_view(self.tags), self.tags
 
         def holds(frame: Frame) -> bool:
-            name = self.header(frame).lower()
+            name, part = self.header(frame).lower(), DATE_PARTS.get(self.part(frame).lower())
+            if part is None:
+                return False
             fields = [value for view in views(frame) for value in view.raw_values(name)]
             found = list(selected(fields, tags))[:1]
             moments = [parse_date(raw.decode("utf-8", "replace").rpartition(";")[2]) for raw in found]
-            values = [
-                self.value(frame, m, self.part, original=self.original) for m in moments if m is not None
-            ]
+            values = [self.value(frame, m, part, original=self.original) for m in moments if m is not None]
             return match(frame, [value for value in values if value is not None])
 
         return holds
@@ -152,7 +151,12 @@ class CurrentDate(_DateTest):
 
     def predicate(self, build: Build) -> Predicate:
         match = self.matcher(build, self.keys)
-        return lambda frame: match(frame, (self.value(frame, frame.context.now, self.part),))
+
+        def holds(frame: Frame) -> bool:
+            part = DATE_PARTS.get(self.part(frame).lower())
+            return part is not None and match(frame, (self.value(frame, frame.context.now, part),))
+
+        return holds
 
 
 EXTENSION = Extension(capability="date", tests=(Date, CurrentDate))

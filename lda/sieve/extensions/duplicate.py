@@ -89,7 +89,8 @@ class Duplicate(Test):
         if self.unique is not None:
             return self.unique(frame)
         name = "message-id" if self.header is None else self.header(frame).lower()
-        return next((value.strip() for value in frame.view.fields.values(name)), None)
+        value = next((value.strip() for value in frame.view.fields.values(name)), None)
+        return None if value == "" and self.header is None else value
 
 
 EXTENSION = Extension(capability="duplicate", tests=(Duplicate,))

@@ -149,7 +149,7 @@ class DeleteHeader(Command):
         """The patterns are prepared once."""
         match: Matcher | None = None
         if self.patterns is not None:
-            match = self.match.type.matcher(self.comparator, self.patterns, self.match.parameter, False)
+            match = code.build.matcher(self.match, self.comparator, self.patterns)
         code.step(self, lambda frame: self._delete(frame, match))
 
     def _delete(self, frame: Frame, match: Matcher | None) -> None:

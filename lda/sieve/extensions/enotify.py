@@ -18,7 +18,7 @@ from lda.sieve.extensions.actions import ActionCommand, outbound
 from lda.sieve.extensions.vacation import VacationOptions
 from lda.sieve.extensions.variables import ModifierTag
 from lda.sieve.language import Complaint, Extension, Kind, Predicate, Test, string, strings, tagged
-from lda.sieve.letter import Letter, Send, compose, mailbox, trace_fields
+from lda.sieve.letter import Letter, Send, compose, mailbox, shortened, trace_fields
 from lda.sieve.machine import Failure, Frame
 from lda.sieve.mailto import BadUri, Mailto, parse_uri
 from lda.sieve.matching import MatchingTest
@@ -27,7 +27,7 @@ from lda.sieve.text import Text, Texts
 from lda.sieve.view import FieldView
 from tamis.mail.address import Mailbox, parse_mailbox
 
-MAX_SUBJECT_CHARS = 256
+_PROHIBITED = "local policy prohibits the use of a notify action"
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*=.*", re.DOTALL)
 _UNRESERVED = frozenset((ascii_letters + digits + "-._~").encode())  # RFC 3986 section 2.3
 _IMPORTANCE = {"1": ("1 (Highest)", "High"), "2": ("3 (Normal)", "Normal"), "3": ("5 (Lowest)", "Low")}
@@ -35,9 +35,12 @@ _IMPORTANCE = {"1": ("1 (Highest)", "High"), "2": ("3 (Normal)", "Normal"), "3":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOptions:
-    """max_notifications: in one run; 0 forbids them."""
+    """max_notifications: in one run; 0 forbids them. author: who they are from where the script does not say; "": the
+    user. envelope_from: where bounces of notifications go; None: to the address in From."""
 
     max_notifications: int = 10
+    author: str = ""
+    envelope_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class Notify(ActionCommand):
     name: ClassVar[str] = "notify"
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
+        if not scope.limits.notifications:
+            yield Complaint(_PROHIBITED)
         if self.importance is not None and self.importance.value not in _IMPORTANCE:
             text = f"invalid :importance value for notify command: {self.importance.value}"
             yield Complaint(text, self.importance.node)
@@ -95,6 +100,8 @@ class Notify(ActionCommand):
             raise Failure(f"notify action: {bad}") from None
         told = [action for action in frame.result.everything if isinstance(action, Notification)]
         most = frame.context.setting(NotifyOptions).max_notifications
+        if not most:
+            raise Failure(_PROHIBITED)
         if len(told) >= most:
             raise Failure(f"number of notify actions exceeds policy limit ({len(told) + 1} > {most})")
         known = {letter.recipient for action in told for letter in action.letters}
@@ -113,7 +120,10 @@ class Notify(ActionCommand):
         """The envelope's sender and the message."""
         context = frame.context
         owner = context.setting(VacationOptions).user_email or frame.envelope.recipient
-        author = self._author(frame) or parse_mailbox(owner) or Mailbox(owner or "postmaster", "localhost")
+        site = parse_mailbox(context.setting(NotifyOptions).author)
+        author = (
+            self._author(frame) or site or parse_mailbox(owner) or Mailbox(owner or "postmaster", "localhost")
+        )
         host = context.environment.get("host", "") or author.domain
         subject = self._subject(frame, uri)
         body = uri.body if uri.body is not None else "Notification of new message."
@@ -131,7 +141,8 @@ class Notify(ActionCommand):
             ("Importance", word),
             *[field for field in uri.fields if field[0].lower() not in {"x-priority", "importance"}],
         ]
-        bounce = outbound(str(author))
+        chosen = context.setting(NotifyOptions).envelope_from
+        bounce = outbound(str(author) if chosen is None else chosen)
         return str(bounce) if frame.envelope.sender and bounce else "", compose(head, body)
 
     def _author(self, frame: Frame) -> Mailbox | None:
@@ -146,15 +157,11 @@ class Notify(ActionCommand):
 
     def _subject(self, frame: Frame, uri: Mailto) -> str:
         if self.message is not None:
-            return self.message(frame)[:MAX_SUBJECT_CHARS]
+            return shortened(self.message(frame))
         if uri.subject is not None:
-            return uri.subject[:MAX_SUBJECT_CHARS]
+            return shortened(uri.subject)
         received = FieldView(frame.original.headers).values("subject")
-        return (
-            f"Notification: {received[0].strip()[:MAX_SUBJECT_CHARS]}"
-            if received
-            else "Notification: (no subject)"
-        )
+        return shortened(f"Notification: {received[0].strip()}") if received else "Notification: (no subject)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

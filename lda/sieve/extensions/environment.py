@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ DOVECOT = "vnd.dovecot."
 
 
 def value_of(frame: Frame, item: str) -> str | None:
-    """The item of that lower-case name; None: there is none, or its extension is not required."""
+    """The item of that name; None: there is none, or its extension is not required."""
     if item.startswith(DOVECOT):
         if frame.script is None or "vnd.dovecot.environment" not in frame.script.requires:
             return None
@@ -43,13 +44,18 @@ class Environment(MatchingTest):
         match, counts = self.matcher(build, self.keys), self.match.type.counts
 
         def holds(frame: Frame) -> bool:
-            item = self.item(frame).lower()
+            item = self.item(frame)
             value = value_of(frame, item)
             if value is None:
                 return False
             return match(frame, () if counts and value == "" else (value,))
 
         return holds
+
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        item = self.item(frame)
+        if value_of(frame, item) is None:
+            yield item, "not known here"
 
 
 EXTENSION = Extension(capability="environment", tests=(Environment,))

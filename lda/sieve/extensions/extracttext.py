@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from lda.sieve.compile import Code
 from lda.sieve.extensions.foreverypart import LOOP
-from lda.sieve.extensions.variables import ModifierTag, assignment
+from lda.sieve.extensions.variables import ModifierTag, assignment, modified
 from lda.sieve.language import Command, Complaint, Extension, Kind, string, tagged
 from lda.sieve.machine import Frame
 from lda.sieve.parts import Parts, text_of
-from lda.sieve.scope import Scope, needs
+from lda.sieve.scope import Scope
 from lda.sieve.text import Text
 from tamis.mail.html import to_words
 
@@ -29,10 +29,6 @@ class ExtractText(Command):
     name: ClassVar[str] = "extracttext"
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
-        if "variables" not in scope.enabled:
-            text = "extracttext extension cannot be used without variables extension"
-            yield Complaint(text, None, needs("variables"))
-            return
         if LOOP not in scope.enclosing:
             yield Complaint(f"the extracttext command is not placed inside a {LOOP} loop")
         assign = assignment(self.variable, scope)
@@ -46,10 +42,7 @@ class ExtractText(Command):
         modifiers = sorted(found, key=lambda tag: -tag.precedence)
 
         def act(frame: Frame) -> None:
-            value = _current(frame)[: self.first]
-            for modifier in modifiers:
-                value = modifier.apply(value)
-            assign(frame, value)
+            assign(frame, modified(frame, _current(frame)[: self.first], modifiers))
 
         code.step(self, act)
 
@@ -65,4 +58,4 @@ def _current(frame: Frame) -> str:
     return text
 
 
-EXTENSION = Extension(capability="extracttext", commands=(ExtractText,))
+EXTENSION = Extension(capability="extracttext", commands=(ExtractText,), wants=(LOOP, "variables"))

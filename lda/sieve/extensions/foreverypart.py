@@ -37,12 +37,15 @@ class ForEveryPart(Command):
     def emit(self, code: Code) -> None:
         start, end = Label(), Label()
         level = sum(name.startswith(LOOP) for name, _ in code.exits)
-        code.step(self, lambda frame: frame.state(Parts).enter(frame, level))
+        code.step(self, lambda frame: frame.state(Parts).enter(frame, level), told=False)
         code.place(start)
         following = len(code.operations) + 1
 
         def again(frame: Frame) -> int:
-            return following if frame.state(Parts).advance(frame, level) else end.at
+            more = frame.state(Parts).advance(frame, level)
+            if frame.trace is not None:
+                frame.trace.note(_place(frame) if more else "no more parts")
+            return following if more else end.at
 
         code.operation(self, again)
         code.exits.append((_exit(self.label), end))
@@ -50,7 +53,13 @@ class ForEveryPart(Command):
         code.exits.pop()
         code.jump(self, start)
         code.place(end)
-        code.step(self, lambda frame: frame.state(Parts).leave(frame, level))
+        code.step(self, lambda frame: frame.state(Parts).leave(frame, level), told=False)
+
+
+def _place(frame: Frame) -> str:
+    """Where the loop is."""
+    loop = frame.state(Parts).current(frame)
+    return "" if loop is None else f"part {loop.index + 1} of {len(loop.parts)}: {loop.part.content_type}"
 
 
 def _exit(label: Text | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lda.sieve.compile import Build
-from lda.sieve.fields import field_names, name_warnings, one_view, reader
+from lda.sieve.fields import field_names, missing, name_warnings, one_view, reader
 from lda.sieve.language import Complaint, Predicate, Test, choice, number, strings
 from lda.sieve.machine import Frame
 from lda.sieve.matching import MatchingTest, selected
@@ -43,6 +43,9 @@ class Header(MatchingTest):
 
         return holds
 
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        return missing(self.names, frame, self.tags)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exists(Test):
@@ -64,6 +67,12 @@ class Exists(Test):
 
         return holds
 
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        views = one_view(self.tags)(frame)
+        for name in field_names(self.names)(frame):
+            count = sum(len(view.headers.all(name)) for view in views)
+            yield name, "missing" if not count else "there" if count == 1 else f"there {count} times"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size(Test):
@@ -77,3 +86,7 @@ class Size(Test):
     def holds(self, frame: Frame) -> bool:
         size = frame.view.size_bytes
         return size > self.limit if self.which == ":over" else size < self.limit
+
+    def facts(self, frame: Frame) -> Iterator[tuple[str, str]]:
+        yield "size", f"{frame.view.size_bytes} bytes"
+        yield "limit", f"{self.limit} bytes"

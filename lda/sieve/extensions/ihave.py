@@ -34,23 +34,25 @@ class IHave(Test):
             elif not _available(text.value, scope):
                 hint = near(text.value, scope.language.capabilities)
                 yield Complaint(f"there is no capability '{text.value}'", text.node, hint, Severity.WARNING)
-        if self.constant(scope):
+        if self._succeeds(scope):
             for text in self.capabilities:
                 scope.require(text.value or "")
 
-    def constant(self, scope: Scope) -> bool:
+    def _succeeds(self, scope: Scope) -> bool:
         return all(text.value is not None and _available(text.value, scope) for text in self.capabilities)
 
+    def constant(self, scope: Scope) -> bool | None:
+        """What an extension that is there leaves out is looked at all the same, as Dovecot does."""
+        return None if self._succeeds(scope) else False
+
     def predicate(self, build: Build) -> Predicate:
-        result = self.constant(build.scope)
+        result = self._succeeds(build.scope)
         return lambda frame: result
 
 
 def _available(capability: str, scope: Scope) -> bool:
-    if capability in scope.enabled:
-        return capability != ""
     extension = scope.language.extensions.get(capability)
-    return extension is not None and not extension.grammar
+    return capability != "" and extension is not None and not extension.grammar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from lda.sieve import plan
 from lda.sieve.compile import Build, Code
 from lda.sieve.diagnostics import Severity
 from lda.sieve.extensions.actions import ActionTag
-from lda.sieve.extensions.variables import assignment, variable
+from lda.sieve.extensions.variables import assignment, is_variable, variable
 from lda.sieve.language import (
     Command,
     Complaint,
@@ -32,36 +32,34 @@ from lda.sieve.scope import Scope, needs
 from lda.sieve.text import Text, Texts, constants, expander
 
 # RFC 3501 section 2.3.2; \Recent cannot be set by anybody.
-SYSTEM_FLAGS = {f.lower(): f for f in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
+SYSTEM_FLAGS = frozenset({"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"})
 _KEYWORD = re.compile(r"[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c-\x7e]+")  # an atom, RFC 3501 section 9
 MAX_FLAGS = 256
 
 
 def words(texts: Iterable[str]) -> list[str]:
     """The words in *texts*."""
-    return [word for text in texts for word in text.split()]
+    return [word for text in texts for word in text.split(" ") if word]
 
 
 def flags_of(texts: Iterable[str]) -> tuple[str, ...]:
-    """The flags in *texts*, each once, system flags in their usual spelling; what is no flag is left out."""
+    """The flags in *texts*, each once whatever its case, as first written; what is no flag is left out."""
     flags: dict[str, str] = {}
     for word in words(texts):
-        flag = _flag(word)
-        if flag and len(flags) < MAX_FLAGS:
-            flags.setdefault(flag.lower(), flag)
+        if _is_flag(word) and len(flags) < MAX_FLAGS:
+            flags.setdefault(word.lower(), word)
     return tuple(flags.values())
 
 
-def _flag(word: str) -> str:
-    if word.startswith("\\"):
-        return SYSTEM_FLAGS.get(word.lower(), "")
-    return word if _KEYWORD.fullmatch(word) else ""
+def _is_flag(word: str) -> bool:
+    """As loose as Dovecot is; what a mailbox cannot store the host leaves out."""
+    return word.lower() in SYSTEM_FLAGS or not word.startswith("\\")
 
 
 def _warnings(texts: Texts) -> Iterator[Complaint]:
     for text in texts:
         for word in words([text.value or ""]):
-            if not _flag(word):
+            if not (_is_flag(word) and (word.startswith("\\") or _KEYWORD.fullmatch(word))):
                 yield Complaint(
                     f"'{word}' is no IMAP flag and will be ignored", text.node, "", Severity.WARNING
                 )
@@ -96,7 +94,9 @@ class FlagCommand(Command):
         assert not isinstance(assign, Complaint)
 
         def act(frame: Frame) -> None:
-            assign(frame, " ".join(self.changed(flags_of([read(frame)]), self._given(frame))))
+            before = read(frame)
+            frame.spend(len(before) >> 1)
+            assign(frame, " ".join(self.changed(flags_of([before]), self._given(frame))))
 
         code.step(self, act)
 
@@ -104,7 +104,9 @@ class FlagCommand(Command):
         frame.flags = self.changed(frame.flags, self._given(frame))
 
     def _given(self, frame: Frame) -> tuple[str, ...]:
-        return flags_of(text(frame) for text in self.flags)
+        texts = [text(frame) for text in self.flags]
+        frame.spend(sum(map(len, texts)) >> 1)
+        return flags_of(texts)
 
     def changed(self, before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
         """The flags after this command."""
@@ -152,6 +154,12 @@ class HasFlag(MatchingTest):
         if self.variables is not None and "variables" not in scope.enabled:
             text = "the hasflag test takes a variable list only with the variables extension"
             yield Complaint(text, self.variables[0].node if self.variables else None, needs("variables"))
+            return
+        for name in self.variables or ():
+            if name.value is None:
+                yield Complaint("the hasflag test takes constant variable names", name.node)
+            elif not is_variable(name.value):
+                yield Complaint(f"invalid variable name '{name.value}'", name.node)
         yield from self.key_problems(self.keys)
 
     def predicate(self, build: Build) -> Predicate:
@@ -174,18 +182,14 @@ class HasFlag(MatchingTest):
         return lambda frame, values: self.matcher(build, self._split(expand(frame)))(frame, values)
 
     def _split(self, keys: Sequence[str]) -> Texts:
-        return tuple(Text(self.node, (word,)) for word in words(keys) if _flag(word))
+        return tuple(Text(self.node, (word,)) for word in words(keys) if _is_flag(word))
 
 
 def _contents(names: Texts, scope: Scope) -> Callable[[Frame], Iterator[str]]:
     """A function that gives what the variables called *names* hold."""
-    fixed = constants(names)
-    if fixed is not None:
-        found = [variable(name, scope) for name in fixed]
-        references = [reference for reference in found if not isinstance(reference, Complaint)]
-        return lambda frame: (reference(frame) for reference in references)
-    expand = expander(names)
-    return lambda frame: (frame.variables.get(name.lower(), "") for name in expand(frame))
+    found = [variable(name.value or "", scope) for name in names]
+    references = [reference for reference in found if not isinstance(reference, Complaint)]
+    return lambda frame: (reference(frame) for reference in references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,16 +81,22 @@ class Include(Command):
             run = _run(frame)
             frame.spend(_INCLUDE_STEPS)
             if self.once and place in run.included:
-                return following
+                return self._skipped(frame, following, f"{place} has been included before")
             script = scripts.get(place)
             if script is None:
                 if self.optional:
-                    return following
+                    return self._skipped(frame, following, f"there is no {place}")
                 raise Failure(f"included {place} does not exist")
             run.included.add(place)
             return frame.call(script, following)
 
         code.operation(self, include)
+
+    @staticmethod
+    def _skipped(frame: Frame, following: int, why: str) -> int:
+        if frame.trace is not None:
+            frame.trace.note(why)
+        return following
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +119,7 @@ class Global(Command):
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
         if "variables" not in scope.enabled:
-            yield Complaint("global command requires that variables extension is active")
+            yield Complaint(f"{self.name} command requires that variables extension is active")
             return
         for text in self.variables:
             name = (text.value or "").lower()
@@ -129,6 +135,18 @@ class Global(Command):
 
     def emit(self, code: Code) -> None:
         """Nothing to do when the script runs."""
+
+
+class Import(Global):
+    """``import``: global, as a draft of this extension called it; scripts of that time still run."""
+
+    name = "import"
+
+
+class Export(Global):
+    """``export``: as import; which of the two it is has no meaning any more."""
+
+    name = "export"
 
 
 def _problem(name: str, scope: Scope) -> Complaint | None:
@@ -155,10 +173,12 @@ def _assign(name: str, scope: Scope) -> Assign | Complaint:
             text = f"declaration of new global variable '{name}' exceeds the limit"
             raise Failure(f"{text} (max variables: {limits.variables})")
         variables[name] = shortened(value, limits.variable_bytes)
+        if frame.trace is not None:
+            frame.trace.assigned(f"global.{name}", variables[name])
 
     return _problem(name, scope) or assign
 
 
 NAMESPACE = Namespace(name="global", refer=_refer, assign=_assign)
 
-EXTENSION = Extension(capability="include", commands=(Include, Return, Global), namespaces=(NAMESPACE,))
+EXTENSION = Extension(capability="include", commands=(Include, Return, Global, Import, Export), namespaces=(NAMESPACE,))

@@ -19,8 +19,10 @@ from lda.sieve.view import FieldView
 from tamis.mail.mime import parameters_of
 from tamis.mail.parameters import decoded
 
-_TYPE = re.compile(rb"\s*([^\s/;]+)\s*/\s*([^\s;]+)")
-_DISPOSITION = re.compile(rb"\s*([^\s;]+)")
+_TOKEN = rb'\s*([^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+)\s*'  # RFC 2045 section 5.1
+_TYPE = re.compile(_TOKEN + rb"/" + _TOKEN)
+_DISPOSITION = re.compile(_TOKEN)
+_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +81,11 @@ class _OptionTag(ReadTag):
 
 
 def _split(name: str, raw: bytes) -> tuple[str, str]:
-    match = None
+    match, value = None, _COMMENT.sub(b"", raw).partition(b";")[0]
     if name == "content-type":
-        match = _TYPE.match(raw)
+        match = _TYPE.fullmatch(value)
     elif name == "content-disposition":
-        match = _DISPOSITION.match(raw)
+        match = _DISPOSITION.fullmatch(value)
     words = [] if match is None else [word.decode("utf-8", "replace") for word in match.groups()]
     main, sub, *_ = [*words, "", ""]
     return main, sub
@@ -128,7 +130,7 @@ class ParamTag(_OptionTag):
         wanted = [parameter(frame).lower() for parameter in self.parameters]
         values: list[str] = []
         for raw in view.raw_values(name):
-            frame.spend(1 + (len(raw) >> 3))
+            frame.spend(1 + (len(raw) >> 2))
             found = decoded(parameters_of(b";" + raw.partition(b";")[2]))
             values += [found[parameter] for parameter in wanted if parameter in found] or [""]
         return values

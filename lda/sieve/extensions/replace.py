@@ -41,8 +41,6 @@ class Replace(Command):
     name: ClassVar[str] = "replace"
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
-        if self.mime and (self.title or self.author):
-            yield Complaint("the :mime tag for the replace command excludes :subject and :from")
         if self.author is not None and self.author.value is not None and not _authors(self.author.value):
             yield Complaint(f"specified :from address '{self.author.value}' is invalid", self.author.node)
 

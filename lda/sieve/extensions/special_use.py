@@ -37,9 +37,9 @@ def _flag_problem(text: Text, what: str) -> Iterator[Complaint]:
 
 
 def _mailbox_with(frame: Frame, flag: str, mailbox: str = "") -> str:
-    """The answer, without asking about what is no flag."""
+    """The answer. Raises Failure."""
     if not _FLAG.fullmatch(flag):
-        return ""
+        raise Failure(f"invalid special-use flag '{flag}' specified")
     answer = frame.ask(SpecialUse(flag.lower(), mailbox))
     return answer if isinstance(answer, str) else ""
 
@@ -63,6 +63,8 @@ class SpecialUseExists(Test):
         mailbox = "" if self.mailbox is None else self.mailbox(frame)
         if self.mailbox is not None and (not mailbox or name_problem(mailbox)):
             return False
+        if mailbox and frame.ask(plan.MailboxExists(mailbox)) is not True:
+            return False
         return all(_mailbox_with(frame, text(frame), mailbox) for text in self.flags)
 
 
@@ -81,10 +83,7 @@ class SpecialUseTag(ActionTag):
 
     def modify(self, frame: Frame, action: plan.Action) -> plan.Action:
         assert isinstance(action, plan.FileInto)
-        flag = self.flag(frame)
-        if not _FLAG.fullmatch(flag):
-            raise Failure(f"invalid special-use flag '{flag}' specified")
-        mailbox = _mailbox_with(frame, flag)
+        mailbox = _mailbox_with(frame, self.flag(frame))
         return replace(action, mailbox=mailbox) if mailbox else action
 
 

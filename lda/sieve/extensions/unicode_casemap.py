@@ -1,7 +1,8 @@
 """unicode_casemap - the comparator i;unicode-casemap (RFC 5051): letters of all scripts without their case.
 
-Equality and order are those of the RFC: title case, then the full decomposition. Substrings are looked for with a
-folding that keeps one character one character, so that ``?`` and match variables count as readers do.
+Equality, order and ``:contains`` are those of the RFC: title case, then the full decomposition, so that ``u`` is a part
+of ``ü``. Wildcards are matched with a folding that keeps one character one character: ``?`` and match variables count
+as readers do.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def decompose(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """*text* for substrings, as long as it was."""
+    """*text* for wildcards, as long as it was."""
     return text.lower() if text.isascii() else "".join(map(_folded, text))
 
 
@@ -48,6 +49,8 @@ def _order(text: str) -> bytes:
     return decompose(text).encode("utf-8", "surrogateescape")
 
 
-UNICODE_CASEMAP = Comparator(name="i;unicode-casemap", fold=fold, equal=decompose, order=_order)
+UNICODE_CASEMAP = Comparator(
+    name="i;unicode-casemap", fold=fold, equal=decompose, order=_order, within=decompose
+)
 
 EXTENSION = Extension(capability="comparator-i;unicode-casemap", comparators=(UNICODE_CASEMAP,))

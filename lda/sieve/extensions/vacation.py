@@ -26,7 +26,7 @@ from lda.sieve.language import (
     string,
     tagged,
 )
-from lda.sieve.letter import Letter, Send, compose, digest, header, mailbox, trace_fields
+from lda.sieve.letter import Letter, Send, compose, digest, header, mailbox, shortened, trace_fields
 from lda.sieve.machine import Frame
 from lda.sieve.scope import Scope
 from lda.sieve.text import Text, Texts
@@ -35,7 +35,6 @@ from tamis.mail.address import Mailbox, parse_mailbox
 from tamis.mail.headers import split
 
 DAY_S = 86_400
-MAX_SUBJECT_CHARS = 256
 MAX_REFERENCES = 20
 _MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x1f\x7f]{1,250}>")
 
@@ -129,7 +128,13 @@ class Vacation(ActionCommand):
         letters: tuple[Letter, ...] = ()
         if not declined:
             letters = (
-                self._letter(frame, options, fields, own.get(named, frame.envelope.recipient), str(target)),
+                self._letter(
+                    frame,
+                    options,
+                    fields,
+                    own.get(named, options.user_email or frame.envelope.recipient),
+                    str(target),
+                ),
             )
         action = VacationReply(
             source=self.source,
@@ -199,13 +204,13 @@ class Vacation(ActionCommand):
 
     def _subject(self, frame: Frame, options: VacationOptions, fields: FieldView) -> str:
         if self.title is not None and (title := self.title(frame)):
-            return title[:MAX_SUBJECT_CHARS]
+            return shortened(title)
         received = fields.values("subject")
         if not received or not received[0].strip():
             return options.default_subject
         template = options.subject_template or "Auto: %{subject}"
         subject = received[0].strip()
-        return re.sub(r"%\$|%\{subject\}", lambda _: subject, template)[:MAX_SUBJECT_CHARS]
+        return shortened(re.sub(r"%\$|%\{subject\}", lambda _: subject, template))
 
 
 def _value(text: Text | None, frame: Frame) -> str:

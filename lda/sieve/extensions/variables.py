@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lda.sieve.compile import Build, Code
@@ -18,7 +18,7 @@ from lda.sieve.text import Reference, Text, Texts, expander
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _REFERENCE = re.compile(rf"\$\{{(?:([0-9]+)|({_IDENTIFIER}(?:\.(?:{_IDENTIFIER}|[0-9]+))*))\}}")
 _NAME = re.compile(rf"(?:{_IDENTIFIER}\.)?(?:(?:{_IDENTIFIER}|[0-9]+)\.)*{_IDENTIFIER}")
-_WILD = re.compile(r"([*?\\])")
+_WILD = str.maketrans({character: f"\\{character}" for character in "*?\\"})
 
 
 def split(text: str, scope: Scope) -> Sequence[str | Reference] | Complaint:
@@ -79,6 +79,11 @@ def declare(name: str, scope: Scope) -> Complaint | None:
     return None
 
 
+def is_variable(written: str) -> bool:
+    """Whether a variable can be called *written*."""
+    return (written.isascii() and written.isdecimal()) or _NAME.fullmatch(written) is not None
+
+
 Assign = Callable[[Frame, str], None]
 
 
@@ -93,7 +98,7 @@ def assignment(text: Text, scope: Scope) -> Assign | Complaint:
     space, _, rest = name.rpartition(".") if name in scope.aliases else name.partition(".")
     if rest and (found := scope.aliases.get(name) or _namespace(space, scope)):
         if isinstance(found, Complaint):
-            return found
+            return replace(found, at=text.node)
         if found.assign is None:
             return Complaint(f"cannot assign to variable '{written}'", text.node)
         return found.assign(rest, scope)
@@ -103,6 +108,8 @@ def assignment(text: Text, scope: Scope) -> Assign | Complaint:
 def store(frame: Frame, name: str, value: str) -> None:
     """Set the variable *name* (lower case); a value that is too long is cut between characters."""
     frame.variables[name] = shortened(value, frame.context.limits.variable_bytes)
+    if frame.trace is not None:
+        frame.trace.assigned(name, frame.variables[name])
 
 
 def shortened(value: str, limit: int) -> str:
@@ -135,6 +142,14 @@ class ModifierTag(Tag):
             if isinstance(tag, ModifierTag) and tag.precedence == self.precedence:
                 text = f"modifiers {tag.name} and {self.name} specified for the set command conflict"
                 yield Complaint(f"{text} having equal precedence", self.node)
+
+
+def modified(frame: Frame, value: str, modifiers: Sequence[ModifierTag]) -> str:
+    """*value* after *modifiers*, in that order."""
+    for modifier in modifiers:
+        frame.spend(len(value) >> 2)
+        value = modifier.apply(value)
+    return value
 
 
 class Lower(ModifierTag):
@@ -184,7 +199,7 @@ class QuoteWildcard(ModifierTag):
     precedence = 20
 
     def apply(self, value: str) -> str:
-        return _WILD.sub(r"\\\1", value)
+        return value.translate(_WILD)
 
 
 class Length(ModifierTag):
@@ -222,10 +237,7 @@ class Set(Command):
         modifiers = sorted(found, key=lambda tag: -tag.precedence)
 
         def act(frame: Frame) -> None:
-            value = self.value(frame)
-            for modifier in modifiers:
-                value = modifier.apply(value)
-            assign(frame, value)
+            assign(frame, modified(frame, self.value(frame), modifiers))
 
         code.step(self, act)
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from lda.sieve.plan import Question
 
-OBJECTS = ("message", "envelope.from", "envelope.to", "envelope.orig_to", "envelope.auth")
+OBJECTS = (
+    "message", "envelope.from", "envelope.to", "envelope.orig_to", "envelope.auth",
+    "envelope.notify", "envelope.ret", "envelope.envid", "envelope.orcpt", "envelope.by",  # ours, for RFC 6009
+)  # fmt: skip
 """What `SetObject` can set."""
 
 

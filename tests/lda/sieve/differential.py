@@ -1,60 +1,84 @@
-"""One script on one message, through Dovecot's own engine and through ours, as comparable outcomes.
+"""One script on one message, through Dovecot's own engine and through ours.
 
-`sieve-test` (package dovecot-sieve) prints what it would do; both results are reduced to `Outcome`.
+`sieve-test` (package dovecot-sieve) prints what it would do; both results are reduced to an `Outcome`.
 """
 
 from __future__ import annotations
 
 import os
-import re
+import platform
 import shutil
 import subprocess
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lda.sieve import (
     Context,
-    Discard,
     Envelope,
-    FileInto,
-    Keep,
     MailboxExists,
+    Place,
     Plan,
-    Redirect,
-    Reject,
     ScriptError,
     compile_script,
     run_scripts,
 )
+from lda.sieve.extensions.spamtest import SpamTest, VirusTest
+from lda.sieve.extensions.vacation import VacationOptions
 from tamis.mail.message import Message
+from tests.lda.sieve.outcomes import Outcome, planned, printed
 
 CONFIG = """\
 base_dir = {root}/run
 log_path = /dev/stderr
 mail_location = maildir:{root}/mail
 mail_home = {root}/home
+mail_attribute_dict = file:{root}/home/attributes
 ssl = no
 first_valid_uid = 1
 first_valid_gid = 1
 {identity}
 plugin {{
-  sieve_extensions = +editheader +spamtest +virustest +vacation-seconds
+  sieve = file:{root}/personal
+  sieve_global = file:{root}/global
+  sieve_extensions = +editheader +spamtest +spamtestplus +virustest +vacation-seconds +mboxmetadata \\
+    +servermetadata +special-use +vnd.dovecot.environment +vnd.dovecot.debug
+  sieve_spamtest_status_header = X-Score: score=([-+]?[0-9.,]+)
+  sieve_spamtest_status_type = score
+  sieve_spamtest_max_value = 5
+  sieve_virustest_status_header = X-Virus
+  sieve_virustest_status_type = text
+  sieve_virustest_text_value1 = clean
+  sieve_virustest_text_value5 = infected
 }}
 """
+SETTINGS = (
+    SpamTest(status_header="X-Score: score=([-+]?[0-9.,]+)", max_value=5),
+    VirusTest(status_header="X-Virus", status_type="text", text_values={1: "clean", 5: "infected"}),
+    VacationOptions(max_period_s=0),
+)
 
 SENDER, RECIPIENT = "sender@example.com", "recipient@example.org"
+FOLDERS = ("INBOX", "there")
+STOCK = (
+    "fileinto", "reject", "envelope", "encoded-character", "vacation", "vacation-seconds", "subaddress",
+    "comparator-i;ascii-numeric", "relational", "regex", "imap4flags", "copy", "include", "variables", "body",
+    "enotify", "environment", "mailbox", "date", "index", "ihave", "duplicate", "mime", "foreverypart",
+    "extracttext", "editheader", "spamtest", "spamtestplus", "virustest", "mboxmetadata", "servermetadata",
+    "special-use", "vnd.dovecot.environment", "vnd.dovecot.debug",
+)  # fmt: skip
+"""Everything that Pigeonhole 0.5.19 can do as Debian packs it, but for what needs programs of the site."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """status: "ok", "invalid" (it does not compile) or "failed" (while running). actions: as tuples, in order."""
+class Case:
+    """A script and the message that it sees. library: the scripts that it may include."""
 
-    status: str
-    actions: tuple[tuple[str, ...], ...] = ()
-    keep: tuple[str, ...] | None = None
+    script: bytes
+    message: bytes
+    library: Mapping[Place, bytes] = field(default_factory=dict)
 
 
 class Reference:
@@ -62,13 +86,16 @@ class Reference:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        for name in ("run", "mail", "home"):
+        self._library: Mapping[Place, bytes] = {}
+        for name in ("run", "mail", "home", "personal", "global"):
             (root / name).mkdir()
+        for name in ("cur", "new", "tmp", *(f".{folder}/cur" for folder in FOLDERS if folder != "INBOX")):
+            (root / "mail" / name).mkdir(parents=True)
         identity = ""
         if os.geteuid() == 0:
             # sieve-test refuses to run scripts as root.
             identity = "mail_uid = 65534\nmail_gid = 65534"
-            for path in (root, *root.iterdir()):
+            for path in (root, *root.rglob("*")):
                 os.chown(path, 65534, 65534)
             root.chmod(0o755)
         self._config = root / "dovecot.conf"
@@ -78,122 +105,79 @@ class Reference:
     def available() -> bool:
         return shutil.which("sieve-test") is not None
 
-    def output(self, script: bytes, message: bytes, *options: str) -> str:
-        """What sieve-test prints."""
-        (self._root / "s.sieve").write_bytes(script)
-        (self._root / "m.eml").write_bytes(message)
+    def output(self, case: Case) -> tuple[str, bool]:
+        """What sieve-test prints, and whether it came to its end."""
+        (self._root / "s.sieve").write_bytes(case.script)
+        (self._root / "m.eml").write_bytes(case.message)
+        if case.library != self._library:
+            self._write(case.library)
         done = subprocess.run(
-            [
-                "sieve-test",
-                "-c",
-                self._config,
-                "-C",
-                "-f",
-                SENDER,
-                "-r",
-                RECIPIENT,
-                *options,
-                "s.sieve",
-                "m.eml",
-            ],
+            ["sieve-test", "-c", self._config, "-C", "-f", SENDER, "-r", RECIPIENT, "s.sieve", "m.eml"],
             cwd=self._root,
             env={"PATH": os.environ["PATH"], "HOME": str(self._root / "home"), "TZ": "UTC"},
             capture_output=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
-        return (done.stdout + done.stderr).decode("utf-8", "surrogateescape")
+        return (done.stdout + done.stderr).decode("utf-8", "surrogateescape"), done.returncode >= 0
+
+    def _write(self, library: Mapping[Place, bytes]) -> None:
+        for place in self._library:
+            (self._root / place.location / f"{place.name}.sieve").unlink()
+        for place, source in library.items():
+            (self._root / place.location / f"{place.name}.sieve").write_bytes(source)
+        self._library = library
+
+    def judge(self, case: Case) -> Outcome:
+        """What Dovecot's engine does."""
+        output, alive = self.output(case)
+        return printed(output) if alive else Outcome("crash")
 
     def outcome(self, script: bytes, message: bytes) -> Outcome:
-        output = self.output(script, message)
-        if "failed to compile" in output:
-            return Outcome("invalid")
-        if "final result: success" not in output:
-            return Outcome("failed")
-        performed, _, implicit = output.partition("Implicit keep:")
-        actions = _actions(performed)
-        keep = _actions(implicit)
-        return _normal(actions, keep[0][2:] if keep else None)
+        """What Dovecot's engine does."""
+        return self.judge(Case(script, message))
 
 
-_LINE = re.compile(r"^ \* (.*)$|^ {8}\+ (.*)$", re.MULTILINE)
-
-
-def _actions(text: str) -> list[tuple[str, ...]]:
-    actions: list[tuple[str, ...]] = []
-    text = text.partition("sieve-test:")[0]
-    for match in _LINE.finditer(text):
-        if match[1] is not None:
-            actions.append(_action(match[1]))
-        elif match[2].startswith("add IMAP flags:"):
-            actions[-1] += tuple(sorted(set(match[2].partition(":")[2].lower().split())))
-    return actions
-
-
-def _action(line: str) -> tuple[str, ...]:
-    for prefix, name in (
-        ("store message in folder: ", "store"),
-        ("redirect message to: ", "redirect"),
-        ("reject message with reason: ", "reject"),
-    ):
-        if line.startswith(prefix):
-            return (name, line.removeprefix(prefix).strip("<>").rstrip())
-    return (line,)
-
-
-def _normal(actions: list[tuple[str, ...]], keep: tuple[str, ...] | None) -> Outcome:
-    """A keep is a store into INBOX; where the inbox is stored anyway, an implicit keep adds only its flags."""
-    if keep is not None:
-        for index, action in enumerate(actions):
-            if action[:2] == ("store", "INBOX"):
-                actions[index], keep = ("store", "INBOX", *keep), None
-                break
-    return Outcome("ok", tuple(actions), keep)
-
-
-def ours(script: bytes, message: bytes, context: Context | None = None) -> Outcome:
-    """The same through our machine; mailboxes other than INBOX do not exist."""
+def ours(
+    script: bytes,
+    message: bytes,
+    context: Context | None = None,
+    library: Mapping[Place, bytes] | None = None,
+) -> Outcome:
+    """The same through our machine."""
     try:
-        compiled = compile_script(script, "s")
-    except ScriptError:
-        return Outcome("invalid")
+        compiled = compile_script(script, "s", library=(library or {}).get)
+    except ScriptError as error:
+        return Outcome("invalid", note=error.errors[0].text)
     envelope = Envelope(sender=SENDER, recipient=RECIPIENT)
-    context = context or Context(now=datetime.now(UTC), environment={"name": "Pigeonhole Sieve"})
-    plan = drive(run_scripts([compiled], Message(message), envelope, context))
-    if plan.error is not None:
-        return Outcome("failed")
-    return _normal(
-        [_tuple(action) for action in plan.actions], _lower(plan.keep_flags) if plan.implicit_keep else None
+    return planned(drive(run_scripts([compiled], Message(message), envelope, context or surroundings())))
+
+
+def judge(case: Case) -> Outcome:
+    """What our engine does."""
+    return ours(case.script, case.message, library=case.library)
+
+
+def surroundings() -> Context:
+    """What sieve-test says of itself."""
+    host = platform.node()
+    items = {"name": "Pigeonhole Sieve", "version": "0.5.19", "host": host, "domain": host, "location": "MS"}
+    return Context(
+        now=datetime.now(UTC), user="root", environment={**items, "phase": "post"}, settings=SETTINGS
     )
 
 
 def drive(run: Generator[Any, Any, Plan]) -> Plan:
-    """Answer the questions of *run* to its end."""
+    """Answer the questions of *run* to its end: nothing is known of the world but a few mailboxes."""
     try:
         question = next(run)
         while True:
-            exists = isinstance(question, MailboxExists) and question.mailbox.upper() == "INBOX"
-            question = run.send(exists)
+            known = isinstance(question, MailboxExists) and _is_folder(question.mailbox)
+            question = run.send(known or None)
     except StopIteration as stop:
         plan: Plan = stop.value
         return plan
 
 
-def _lower(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(flag.lower() for flag in flags))
-
-
-def _tuple(action: object) -> tuple[str, ...]:
-    match action:
-        case Keep():
-            return ("store", "INBOX", *_lower(action.flags))
-        case FileInto():
-            name = "INBOX" if action.mailbox.upper() == "INBOX" else action.mailbox
-            return ("store", name, *_lower(action.flags))
-        case Redirect():
-            return ("redirect", action.address)
-        case Discard():
-            return ("discard",)
-        case Reject():
-            return ("reject", re.sub(r"[\x00-\x1f]", "?", action.reason).rstrip())
-    raise AssertionError(action)
+def _is_folder(name: str) -> bool:
+    return name.upper() == "INBOX" or name in FOLDERS

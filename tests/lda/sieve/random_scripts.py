@@ -1,117 +1,193 @@
-"""Random valid scripts out of the language that Dovecot 2.3 and we share, from a seed.
+"""Random valid scripts out of everything that stock Dovecot knows, from a source of chance.
 
-Left out is what 2.3 gets wrong: question marks in patterns (it looks for what follows them anywhere, and crashes on
-``*??``), and ``:index`` with ``:count``.
+At the end a script tells what it has in its variables, so that a difference in any of them shows.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
-WORDS = ["acme", "one", "t", "", "*", "${1}", "${a}", "x", "alice", "example", "o", "15", "A", "ü"]
-PATTERN = ["*", "*", "a", "e", "o", "t", "@", ".", "[", "]", " ", "example", "one"]
-REGEX = [
-    "^a",
-    "o.*e",
-    "(t|w)+",
-    "[a-m]+$",
-    "^(.*)@(.*)$",
-    "[[:digit:]]+",
-    "e{1,2}",
-    "^$",
-    "xy*z*",
-    "(o)(n)(e)",
-]
-FIELDS = ["subject", "x-multi", "x-num", "to", "from", "x-empty", "x-none", "list-id"]
-FLAGS = ["\\\\Seen", "a", "b c", "\\\\flagged", "A", ""]
-RELATIONS = ["gt", "ge", "lt", "le", "eq", "ne"]
+from lda.sieve import Place
+from tests.lda.sieve.differential import STOCK
+from tests.lda.sieve.random_tests import URIS, Tests
+from tests.lda.sieve.random_words import FIELDS, FLAGS, NAMES
+
+MODIFIERS = [":lower", ":upper", ":lowerfirst", ":upperfirst", ":quotewildcard", ":encodeurl", ":length"]
+PRECEDENCE = {
+    ":lower": 4,
+    ":upper": 4,
+    ":lowerfirst": 3,
+    ":upperfirst": 3,
+    ":quotewildcard": 2,
+    ":encodeurl": 1,
+}
+MAILBOXES = ["m1", "there", "INBOX", "inbox", "m${b}", "m/x", "m.y", "ü", "m2", "m3"]
+EXTRACTED = ["long", "T", "c"]
+PLACES = [Place("personal", "one"), Place("global", "one"), Place("personal", "two")]
+SHOW = 'set :encodeurl "z" "${a}|${b}|${c}|${long}|${t}|${global.g}|${0}|${1}|${2}|"; debug_log "${z}";'
 
 
-class Writer:
+def require(capabilities: tuple[str, ...] = STOCK) -> str:
+    """The command that turns these on."""
+    return "require [" + ", ".join(f'"{capability}"' for capability in capabilities) + "];\r\n"
+
+
+class Writer(Tests):
     """Writes one script after another."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._pick = self._random.choice
+    def __init__(self, dice: random.Random | int) -> None:
+        super().__init__(random.Random(dice) if isinstance(dice, int) else dice)
+        self._depth = 0
+        self._labels: list[str] = []
+        self._includes: list[Place] = []
 
     def script(self) -> str:
-        """A script of a few commands."""
-        return "\n".join(self._command(0) for _ in range(self._random.randint(1, 6)))
+        """A script of a few commands, without require."""
+        return self._lines(self.number(1, 7))
 
-    def _chance(self, share: float) -> bool:
-        return self._random.random() < share
+    def whole(self) -> tuple[bytes, Mapping[Place, bytes]]:
+        """A script with require, and those that it includes."""
+        self._includes = list(PLACES) if self.chance(0.3) else []
+        body = self.script()
+        library = {}
+        wanted, self._includes = self._includes, []
+        for place in wanted:
+            library[place] = (require() + self._lines(self.number(1, 4))).encode()
+        return f"{require()}{body}\r\n{SHOW}\r\n".encode(), library
 
-    def _list(self, words: list[str], most: int = 3) -> str:
-        if self._chance(0.6):
-            return f'"{self._pick(words)}"'
-        return "[" + ", ".join(f'"{self._pick(words)}"' for _ in range(self._random.randint(1, most))) + "]"
+    def _lines(self, count: int) -> str:
+        return "\r\n".join(self.command() for _ in range(count))
 
-    def _patterns(self) -> str:
-        return self._list(
-            ["".join(self._pick(PATTERN) for _ in range(self._random.randint(1, 5))) for _ in range(3)]
-        )
+    def _block(self, most: int = 2) -> str:
+        self._depth += 1
+        commands = " ".join(self.command() for _ in range(self.number(0, most)))
+        self._depth -= 1
+        return f"{{ {commands} }}"
 
-    def _match(self) -> tuple[str, str]:
-        comparator = self._pick(["", ':comparator "i;octet" ', ':comparator "i;ascii-casemap" '])
-        number = ':comparator "i;ascii-numeric" '
-        kind = self._pick(["is", "is", "contains", "matches", "matches", "regex", "count", "value"])
-        if kind == "count":
-            return f':count "{self._pick(RELATIONS)}" {number}', f'"{self._random.randint(0, 5)}"'
-        if kind == "value":
-            return f':value "{self._pick(RELATIONS)}" {self._pick(["", number])}', self._list(WORDS)
-        keys = {"matches": self._patterns(), "regex": self._list(REGEX)}.get(kind) or self._list(WORDS)
-        return f":{kind} {comparator}", keys
+    def command(self) -> str:
+        """A command, maybe with a block."""
+        if self._depth < 3 and self.chance(0.5):
+            return (
+                self._loop()
+                if self.loops < 2 and self.chance(0.2 if not self.loops else 0.03)
+                else self._if()
+            )
+        return self._action()
 
-    def _test(self, depth: int) -> str:
-        if depth < 3 and self._chance(0.3):
-            kind = self._pick(["not", "anyof", "allof"])
-            if kind == "not":
-                return "not " + self._test(depth + 1)
-            return f"{kind} ({', '.join(self._test(depth + 1) for _ in range(self._random.randint(1, 3)))})"
-        match, keys = self._match()
-        part = self._pick(["", ":all ", ":localpart ", ":domain ", ":user ", ":detail "])
-        body = self._pick([":raw ", ":text ", "", ':content "text" ', ':content "" '])
-        date_part = self._pick(["year", "hour", "date", "iso8601", "weekday"])
-        return self._pick(
-            [
-                f"header {match}{self._list(FIELDS)} {keys}",
-                f"header :index {self._random.randint(1, 4)} :is {self._list(FIELDS)} {self._list(WORDS)}",
-                f"address {part}{match}{self._list(['to', 'from', 'cc'])} {keys}",
-                f'envelope {part}{match}"{self._pick(["from", "to"])}" {keys}',
-                f"string {match}{self._list(WORDS)} {keys}",
-                f"hasflag {match}{keys}",
-                f'hasflag {match}"f" {keys}',
-                f"size :{self._pick(['over', 'under'])} {self._pick(['100', '1K', '5K', '0'])}",
-                f"exists {self._list(FIELDS)}",
-                f"body {body}{match}{keys}",
-                f'date :originalzone {match}"{self._pick(["date", "received"])}" "{date_part}" {keys}',
-                "true",
-                "false",
-            ]
-        )
+    def _if(self) -> str:
+        script = f"if {self.test(0)} {self._block()}"
+        if self.chance(0.3):
+            script += f" elsif {self.test(0)} {self._block()}"
+        return script + (f" else {self._block()}" if self.chance(0.4) else "")
+
+    def _loop(self) -> str:
+        label = self.pick(["", "", "l", "L"])
+        self.loops += 1
+        self._labels.append(label)
+        block = self._block(3)
+        self._labels.pop()
+        self.loops -= 1
+        name = f':name "{label}" ' if label else ""
+        return f"foreverypart {name}{block}"
 
     def _action(self) -> str:
-        flags = self._list(FLAGS)
-        tag = self._pick(["", ":copy ", ":create ", f":flags {flags} "])
-        modifier = self._pick(["", ":upper ", ":length ", ":upperfirst :lower ", ":quotewildcard "])
-        return self._pick(
+        return self.pick(
             [
-                "keep;", f"keep :flags {flags};", "discard;", "stop;", 'fileinto "INBOX";',
-                f'fileinto {tag}"m{self._pick(["1", "2", "${1}", "${a}"])}";',
-                f'redirect {self._pick(["", ":copy "])}"{self._pick(["x@y.z", "X@Y.z", "u@v.w"])}";',
-                f"addflag {flags};", f"setflag {flags};", f"removeflag {flags};", f'addflag "f" {flags};',
-                f'set {modifier}"a" "{self._pick(WORDS)}{self._pick(WORDS)}";',
-                'reject "no";' if self._chance(0.3) else "keep;",
+                self._store, self._store, self._store, self._set, self._set, self._flag, self._send, self._edit,
+                self._odd, self._within if self.loops else self._set,
             ]
+        )()  # fmt: skip
+
+    def _store(self) -> str:
+        flags = f":flags {self.list(FLAGS)}"
+        if self.chance(0.3):
+            return f"keep {self.some(flags)};"
+        tags = self.some(":copy", ":create", flags, ':specialuse "\\\\Junk"', share=0.25)
+        return f'fileinto {tags}"{self.pick(MAILBOXES)}";'
+
+    def _set(self) -> str:
+        chosen = [tag for tag in MODIFIERS if self.chance(0.15)]
+        unlike = list({PRECEDENCE.get(tag, 0): tag for tag in chosen}.values())
+        self.dice.shuffle(unlike)
+        name = self.pick([*NAMES, *NAMES, "global.g", "global.a"])
+        value = self.pick(['"' + self.word() + self.word() + '"', self.string()])
+        return f'set {"".join(f"{tag} " for tag in unlike)}"{name}" {value};'
+
+    def _flag(self) -> str:
+        variable = self.pick(["", "", f'"{self.pick(NAMES)}" '])
+        return f"{self.pick(['addflag', 'setflag', 'removeflag'])} {variable}{self.list(FLAGS)};"
+
+    def _send(self) -> str:
+        if self.chance(0.4):
+            target = self.string(
+                ["x@y.example", "X@y.example", "x@Y.example", "Name <u@v.example>", "<u@v.example>"]
+            )
+            return f"redirect {self.some(':copy', share=0.6)}{target};"
+        if self.chance(0.4):
+            return self._vacation()
+        importance = f':importance "{self.pick("123")}"'
+        tags = self.some(
+            importance, f":message {self.string()}", ':from "n@example.org"', ':options ["a=b"]', share=0.3
+        )
+        return f"notify {tags}{self.string([uri for uri in URIS if 'a@b' in uri or 'x@y' in uri])};"
+
+    def _vacation(self) -> str:
+        time = self.pick(
+            ["", f":days {self.pick([0, 1, 7, 90])} ", f":seconds {self.pick([0, 60, 100000])} "]
+        )
+        tags = self.some(
+            f":subject {self.string()}", ':from "me@example.org"', f":handle {self.string()}",
+            f":addresses {self.list(['bob@example.com', 'x@y.example'])}", share=0.3,
         )  # fmt: skip
+        return f"vacation {time}{tags}{self.string(['Gone', 'Weg ${a}', 'two words'])};"
 
-    def _block(self, depth: int) -> str:
-        return "{ " + " ".join(self._command(depth + 1) for _ in range(self._random.randint(0, 2))) + " }"
+    def _edit(self) -> str:
+        name = self.pick(
+            ["X-P", "X-Multi", "Subject", "X-New", "List-Id", "Received", "x-multi", "Content-Type"]
+        )
+        if self.chance(0.5):
+            return f'addheader {self.some(":last")}"{name}" {self.string(["new", "a b", "ü", "one", "x: y", "n${1}"])};'
+        match, keys = self.match(values=False)
+        if ":regex" in match or self.chance(0.4):
+            match = keys = ""  # 2.3 crashes on the former
+        index = f":index {self.number(1, 3)} {self.some(':last', share=0.3)}" if self.chance(0.4) else ""
+        return f'deleteheader {index}{match}"{name}" {keys};'
 
-    def _command(self, depth: int) -> str:
-        if depth > 1 or self._chance(0.5):
-            return self._action()
-        script = f"if {self._test(0)} {self._block(depth)}"
-        if self._chance(0.3):
-            script += f" elsif {self._test(0)} {self._block(depth)}"
-        return script + (f" else {self._block(depth)}" if self._chance(0.4) else "")
+    def _odd(self) -> str:
+        word = self.pick(
+            [
+                "discard",
+                "discard",
+                "stop",
+                "reject",
+                "debug",
+                "include",
+                "include",
+                "return",
+                "global",
+                "error",
+            ]
+        )
+        if word == "include" and self._includes:
+            place = self.pick(self._includes)
+            return f'include :{place.location} {self.some(":once", ":optional")}"{place.name}";'
+        if word == "include":
+            return 'include :optional "nosuch";'
+        if word == "global":
+            return 'global ["g", "h"]; set "h" "${g}";'
+        forms = {"reject": f"reject {self.text()}", "debug": f'debug_log "{self.word()}"'}
+        if word in ("stop", "return", "error", "reject") and self.chance(0.6):
+            return "keep;"
+        return forms.get(word, 'error "e"' if word == "error" else word) + ";"
+
+    def _within(self) -> str:
+        """What only goes inside of a loop."""
+        if self.chance(0.3):
+            named = [label for label in self._labels if label]
+            return f'break :name "{self.pick(named)}";' if named and self.chance(0.5) else "break;"
+        first = f":first {self.number(0, 20)} " if self.chance(0.4) else ""
+        modifier = self.pick(["", "", ":upper ", ":length "]) if not first else ""
+        return f'extracttext {first}{modifier}"{self.pick(EXTRACTED)}";' + (
+            f' addheader "X-P" "{self.pick(FIELDS)}";' if self.chance(0.1) else ""
+        )

@@ -139,3 +139,18 @@ def test_depth_number_and_size_are_limited() -> None:
     plan = play(ALL + 'if body :contains "x" { }', b"\r\n" + b"x" * 11, context=tight)
     assert plan.error is not None
     assert "too large" in plan.error.text
+
+
+def test_of_two_content_types_the_last_counts() -> None:
+    two = b"Content-Type: image/png\r\nContent-Type: text/plain\r\n\r\nabc"
+    assert holds('body :contains "abc"', two)
+
+
+def test_line_ends_of_quoted_printable_are_crlf() -> None:
+    """RFC 2045 section 6.7, rule 4."""
+    assert holds('body :is "a\r\nb"', b"Content-Transfer-Encoding: quoted-printable\n\na \nb")
+
+
+def test_a_part_that_ends_in_its_header_has_no_text() -> None:
+    message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: y\r\n--b--\r\n"
+    assert not holds('body ""', message)

@@ -76,3 +76,9 @@ def test_the_edges_of_the_calendar_are_no_error(moment: str) -> None:
     assert holds(
         'anyof (date :zone "-2359" "date" "year" "x", date :zone "+2359" "date" "year" "x", true)', message
     )
+
+
+def test_a_part_that_nobody_knows_matches_nothing() -> None:
+    """Not even a count of none (as Dovecot 2.3)."""
+    for test in ('date :count "eq" "date" "nosuch" "0"', 'currentdate :count "eq" "nosuch" "1"'):
+        assert not holds(test)

@@ -175,3 +175,7 @@ def test_any_text_becomes_one_field_and_reads_back(text: str) -> None:
     if "=?" not in text and not set("\r\n\t") & set(text):
         value = message.headers.all("x-n")[0].value
         assert decode_words(unfold(value)) == text.strip(" ")
+
+
+def test_patterns_of_deleteheader_leave_match_variables() -> None:
+    assert filed('deleteheader :matches "X-Multi" "t*"; fileinto "${1}";') == ["hree  spaced"]

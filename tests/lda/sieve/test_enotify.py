@@ -48,6 +48,7 @@ def test_the_notification_is_complete() -> None:
     assert headers.pop("Message-ID").endswith("@mx>")
     assert headers == {
         "Auto-Submitted": 'auto-notified; owner-email="bob@example.com"',
+        "X-Sieve": "Tamis",
         "Date": "Thu, 29 Feb 2024 23:30:15 +0000",
         "From": "<bob@example.com>",
         "To": "x@y.z",

@@ -21,7 +21,8 @@ def test_every_extension_is_a_row_and_no_two_rows_share_a_capability() -> None:
 
 @pytest.mark.parametrize("capability", LANGUAGE.capabilities)
 def test_requiring_alone_changes_nothing(capability: str) -> None:
-    plan = play(f'require "{capability}";')
+    beside = LANGUAGE.extensions[capability].wants
+    plan = play("".join(f'require "{name}";' for name in (capability, *beside)))
     assert plan.implicit_keep
     assert plan.actions == ()
 
@@ -147,7 +148,7 @@ def test_refusing_twice_is_an_error_and_discarding_too_is_none() -> None:
     [
         ('if ihave "fileinto" { fileinto "a"; }', ["a"]),
         ('if ihave "fileinto" { } fileinto "a";', ["a"]),
-        ('if ihave "nosuch" { frob "x"; } elsif ihave "fileinto" { fileinto "b"; } else { frob; }', ["b"]),
+        ('if ihave "nosuch" { frob "x"; } elsif ihave "fileinto" { fileinto "b"; } else { }', ["b"]),
         ('if not ihave "nosuch" { if ihave "fileinto" { fileinto "c"; } } else { frob; }', ["c"]),
         ('if ihave ["fileinto", "nosuch"] { frob; }', []),
         ('if allof (ihave "nosuch", frob "x") { frob; }', []),
@@ -162,12 +163,20 @@ def test_code_behind_what_is_not_there_is_not_looked_at(script: str, mailboxes: 
     assert [action.mailbox for action in plan.actions if isinstance(action, FileInto)] == mailboxes
 
 
+def test_code_behind_what_is_there_is_looked_at() -> None:
+    """RFC 5463 section 4 spares only what is not there."""
+    assert errors('require "ihave"; if ihave "fileinto" { } else { frob; }')
+    assert errors('require "ihave"; if not ihave "fileinto" { frob; }')
+
+
 def test_an_extension_is_not_there_before_its_ihave() -> None:
     assert errors('require "ihave"; fileinto "x"; if ihave "fileinto" { }')
 
 
-def test_what_is_required_is_had() -> None:
-    assert holds('ihave "variables"', require='require ["ihave", "variables"];')
+def test_what_is_required_is_had_unless_it_changes_how_scripts_are_read() -> None:
+    """RFC 5463 section 4."""
+    assert holds('ihave "fileinto"', require='require ["ihave", "fileinto"];')
+    assert not holds('ihave "variables"', require='require ["ihave", "variables"];')
 
 
 def test_error_ends_the_script_with_its_text() -> None:
@@ -182,7 +191,7 @@ def test_error_ends_the_script_with_its_text() -> None:
 
 def test_environment_items_are_the_hosts_and_unknown_ones_match_nothing() -> None:
     context = Context(now=NOW, environment={"domain": "example.com", "remote-host": ""})
-    assert holds('environment "DOMAIN" "Example.com"', context=context)
+    assert holds('environment "domain" "Example.com"', context=context)
     assert holds('environment :contains "remote-host" ""', context=context)
     assert holds('environment :count "eq" "remote-host" "0"', context=context)
     assert not holds('environment :contains "nosuch" ""', context=context)

@@ -7,8 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from lda.sieve import Context, Envelope, FileInto, MailboxExists, Plan, Trace, compile_script, run_scripts
+from lda.sieve import (
+    Context,
+    Envelope,
+    FileInto,
+    Language,
+    MailboxExists,
+    Plan,
+    Trace,
+    compile_script,
+    run_scripts,
+)
+from lda.sieve import language as declare
+from lda.sieve.extensions import EXTENSIONS
 from lda.sieve.limits import Limits
+from lda.sieve.machine import Frame
 from lda.sieve.trace import Decision, Evaluation
 from tamis.mail.message import Message
 from tests.lda.sieve.play import ALL, ENVELOPE, MESSAGE, NOW, drive, names, play
@@ -47,6 +60,32 @@ def test_a_statement_that_asks_runs_as_if_it_had_known() -> None:
     questions, plan = asked(script, {"wo", "y"})
     assert questions == ["wo", "y"]
     assert [action.mailbox for action in plan.actions if isinstance(action, FileInto)] == ["wo"] or plan.error
+
+
+def test_a_test_before_a_question_is_evaluated_once() -> None:
+    evaluated: list[str] = []
+
+    class Counted(declare.Test):
+        name = "counted"
+
+        def holds(self, frame: Frame) -> bool:
+            evaluated.append(str(frame.pc))
+            return True
+
+    language = Language((*EXTENSIONS, declare.Extension(capability="counted", tests=(Counted,))))
+    source = (
+        ALL
+        + 'require "counted"; if allof (counted, not mailboxexists ["a", "b"], counted, mailboxexists "c") { }'
+    )
+    for traced in (False, True):
+        evaluated.clear()
+        script = compile_script(source.encode(), "s", language=language, traced=traced)
+        trace = Trace() if traced else None
+        drive(run_scripts([script], Message(MESSAGE), ENVELOPE, Context(now=NOW), trace), ())
+        assert len(evaluated) == 2
+        if trace is not None:
+            told = [entry.name for entry in trace.entries if isinstance(entry, Evaluation)]
+            assert told == ["allof", "counted", "not", "mailboxexists", "counted", "mailboxexists"]
 
 
 def test_questions_are_limited() -> None:

@@ -189,3 +189,10 @@ def test_limits_hold() -> None:
 )  # fmt: skip
 def test_parameters_with_charsets_and_continuations(raw: bytes, values: dict[str, str]) -> None:
     assert decoded(parameters_of(raw)) == values
+
+
+def test_a_type_with_junk_behind_it_is_none() -> None:
+    """As Dovecot 2.3: type, subtype and disposition are tokens and nothing else (RFC 2045 section 5.1)."""
+    message = b"Content-Type: text/plain x; y=z\r\nContent-Disposition: inline (c)\r\n\r\n"
+    assert holds('header :mime :type "content-type" ""', message)
+    assert holds('header :mime :type "content-disposition" "inline"', message)

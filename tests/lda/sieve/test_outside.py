@@ -138,7 +138,7 @@ def test_dovecots_items_are_items_and_variables() -> None:
     context = Context(now=NOW, user="bob", default_mailbox="In", environment=items)
     script = (
         'if environment :matches "vnd.dovecot.username" "*" { set "u" "${1}"; }'
-        'if environment :matches "VND.dovecot.default-mailbox" "*" { set "m" "${1}"; }'
+        'if environment :matches "vnd.dovecot.default-mailbox" "*" { set "m" "${1}"; }'
         'fileinto "${u} ${m} ${env.vnd.dovecot.username} ${env.VND.dovecot.default_mailbox} '
         '${env.host} ${env.vnd.dovecot.config.a_b} ${env.nosuch}.";'
     )

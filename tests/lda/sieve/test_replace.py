@@ -112,7 +112,7 @@ def test_an_entity_may_have_parts() -> None:
 
 
 def test_arguments() -> None:
-    assert len(errors(ALL + 'replace :mime :subject "x" "y";')) == 1
+    assert not errors(ALL + 'replace :mime :subject "x" :from "a@b.example" "y";')
     assert len(errors(ALL + 'replace :from "no address" "y";')) == 1
     assert errors(ALL + "replace;")
     assert errors('replace "x";')

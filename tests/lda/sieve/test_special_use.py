@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lda.sieve import Context, FileInto, Plan, compile_script, run_scripts
+from lda.sieve import Context, FileInto, MailboxExists, Plan, compile_script, run_scripts
 from lda.sieve.extensions.special_use import SpecialUse
 from tamis.mail.message import Message
 from tests.lda.sieve.play import ALL, ENVELOPE, MESSAGE, NOW, errors, names
@@ -20,6 +20,9 @@ def play(script: str) -> Plan:
     try:
         question = next(run)
         while True:
+            if isinstance(question, MailboxExists):
+                question = run.send(question.mailbox in USES.values())
+                continue
             assert isinstance(question, SpecialUse)
             found = USES.get(question.flag, "")
             question = run.send(found if question.mailbox in {"", found} else "")
@@ -66,3 +69,9 @@ def test_flags_are_checked() -> None:
     ]
     plan = play('fileinto :specialuse "${none}Junk" "x";')
     assert plan.error is not None
+
+
+def test_what_is_no_flag_ends_the_script_when_it_is_computed() -> None:
+    plan = play('set "f" "Junk"; if specialuse_exists "${f}" { }')
+    assert plan.error is not None
+    assert "invalid special-use flag" in plan.error.text

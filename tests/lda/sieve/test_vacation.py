@@ -63,6 +63,7 @@ def test_the_reply_is_complete() -> None:
     assert identity.startswith("<")
     assert identity.endswith("@mx.example.com>")
     assert headers == {
+        "X-Sieve": "Tamis",
         "Date": "Thu, 29 Feb 2024 23:30:15 +0000",
         "From": "<Bob@example.com>",
         "To": "=?utf-8?q?Alice_=C3=84?= <Alice@Example.org>",
@@ -198,7 +199,7 @@ def test_nothing_in_a_message_adds_a_field_to_the_reply(name: bytes, subject: by
     names = [line.partition(b":")[0] for line in head.split(b"\n") if line[:1] not in {b" ", b"\t"}]
     assert len(names) == len(set(names))
     assert set(names) <= {
-        b"Date", b"Message-ID", b"From", b"To", b"Subject", b"In-Reply-To", b"References", b"Auto-Submitted",
+        b"X-Sieve", b"Date", b"Message-ID", b"From", b"To", b"Subject", b"In-Reply-To", b"References", b"Auto-Submitted",
         b"Precedence", b"X-Auto-Response-Suppress", b"MIME-Version", b"Content-Type", b"Content-Transfer-Encoding",
     }  # fmt: skip
 

@@ -61,7 +61,13 @@ CASES = [
     ("keep true;", [(6, "the keep command accepts no sub-tests, but tests are specified")]),
     ("if true { } else true { }", [(18, "the else command accepts no sub-tests")]),
     ("keep stop;", [(6, "missing semicolon ';' after keep command")]),
-    ('if header is "a" "b" { }', [(11, "missing colon ':' before ':is' tag in header test")]),
+    (
+        'if header is "a" "b" { }',
+        [
+            (4, "the header test requires 2 positional argument(s), but 0 is/are specified"),
+            (11, "missing colon ':' before ':is' tag in header test"),
+        ],
+    ),
     (
         "keep { stop; }",
         [(1, "the keep command does not accept a command block, but one is specified anyway")],

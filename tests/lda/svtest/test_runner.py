@@ -337,7 +337,13 @@ def test_the_exit_status_tells(mixed: Path) -> None:
     assert tamis(mixed / "good.svtest").returncode == 0
     assert tamis(mixed).returncode == 1
     assert tamis("-F", mixed / "good.svtest").returncode == 1
-    assert tamis(mixed / "none.svtest").returncode not in (0, 1)
+    assert tamis(mixed / "good.svtest", mixed / "none.svtest").returncode == 1
+
+
+def test_a_path_that_is_not_there_is_one_failure_and_the_run_goes_on(mixed: Path) -> None:
+    done = tamis(mixed / "none.svtest", mixed / "good.svtest")
+    assert "XX: Test CASE FAILED: the file cannot be read" in done.stdout
+    assert "1 of 2 files are good" in done.stdout
 
 
 def test_nothing_that_a_script_holds_reaches_the_terminal_as_a_command(mixed: Path) -> None:
@@ -378,3 +384,18 @@ def test_coverage_names_the_commands_that_never_ran(tmp_path: Path) -> None:
     coverage = Coverage()
     assert run_file(path, coverage=coverage).good
     assert str(coverage) == f"{tmp_path / 's.sieve'}: 3 of 5 commands ran; never: 2:5, 6:1"
+
+
+def test_coverage_counts_included_scripts(tmp_path: Path) -> None:
+    (tmp_path / "s.sieve").write_text('require "include"; include "part";')
+    (tmp_path / "included").mkdir()
+    (tmp_path / "included" / "part.sieve").write_text('if exists "x-none" { discard; }\nkeep;\n')
+    path = tmp_path / "c.svtest"
+    path.write_text(
+        ALL + 'test "a" { if not allof (test_script_compile "s.sieve", test_script_run) { test_fail "1"; } }'
+    )
+    coverage = Coverage()
+    assert run_file(path, coverage=coverage).good
+    included, main = str(coverage).splitlines()
+    assert included == f"{tmp_path / 'included' / 'part.sieve'}: 2 of 3 commands ran; never: 1:22"
+    assert main.endswith("s.sieve: 1 of 1 commands ran")

@@ -1,0 +1,3 @@
+require "envelope";
+if envelope :domain "auth" "x" { keep; }
+if envelope "auth" "x" { keep; }

@@ -1,0 +1,5 @@
+keep { frop; }
+if true;
+if frop { friep; }
+else "a" { keep; }
+elsif true { keep; }

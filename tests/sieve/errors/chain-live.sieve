@@ -1,0 +1,3 @@
+if true { keep; } elsif { frop; }
+if true { keep; } else true { friep; }
+if false { keep; } else { fruup; }

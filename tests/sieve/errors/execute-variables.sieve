@@ -1,0 +1,1 @@
+require "vnd.dovecot.execute"; execute :output "a" "b"; if execute :output "a" "b" { keep; }

@@ -1,0 +1,9 @@
+require ["vnd.dovecot.filter", "copy", "variables", "encoded-character", "fileinto"];
+if filter "a/b" { keep; }
+if filter "/bin/sh" { keep; }
+if filter "" { keep; }
+if filter "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" { keep; }
+if filter "a${hex:01}b" { keep; }
+if filter "a${hex:7f}b" { keep; }
+if filter "a${unicode:2029}b" { keep; }
+if filter "a${x}" { keep; }

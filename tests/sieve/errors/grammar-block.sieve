@@ -1,0 +1,6 @@
+if true {
+    keep
+} else {
+    discard;
+}
+redirect "a@example.com"

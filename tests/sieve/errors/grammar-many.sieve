@@ -1,0 +1,6 @@
+keep
+discard }
+if header "a" ["b" "c"] { keep; }
+redirect (true;
+keep [ , ;
+stop

@@ -1,0 +1,3 @@
+if anyof (true, 3) { keep; }
+if anyof (true false) { keep; }
+if anyof () { keep; }

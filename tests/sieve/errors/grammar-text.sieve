@@ -1,0 +1,4 @@
+redirect text: junk
+a@example.com
+.
+;

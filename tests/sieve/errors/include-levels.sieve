@@ -1,0 +1,3 @@
+require "include";
+include "one-level";
+include "parses-not";

@@ -1,0 +1,3 @@
+require ["fileinto", "mailboxid", "special-use"];
+
+fileinto :mailboxid "F1" :specialuse "\\Junk" "x";

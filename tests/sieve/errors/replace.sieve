@@ -1,0 +1,3 @@
+require "replace";
+
+replace :from "no address at all <" "x";

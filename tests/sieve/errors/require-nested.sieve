@@ -1,0 +1,5 @@
+require "fileinto";
+if true { require "copy"; }
+keep;
+require "envelope";
+require "reject";

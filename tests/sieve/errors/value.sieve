@@ -1,0 +1,2 @@
+require ["editheader", "encoded-character"];
+addheader "X-Control" "a${hex:01}b";

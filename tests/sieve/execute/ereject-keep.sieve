@@ -1,0 +1,4 @@
+require "ereject";
+
+keep;
+ereject "No.";

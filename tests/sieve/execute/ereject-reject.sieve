@@ -1,0 +1,4 @@
+require ["ereject", "reject"];
+
+ereject "No.";
+reject "No.";

@@ -1,0 +1,1 @@
+require ["vnd.dovecot.execute", "variables", "encoded-character", "fileinto", "vnd.dovecot.environment", "copy"]; keep; execute "nosuch";

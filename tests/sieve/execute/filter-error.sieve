@@ -1,0 +1,1 @@
+require ["vnd.dovecot.filter", "copy", "variables", "encoded-character", "fileinto"]; filter "letter"; filter "nosuch";

@@ -1,0 +1,3 @@
+require ["imap4flags", "fileinto", "include"];
+include "flags";
+if hasflag "included" { fileinto "INBOX"; }

@@ -1,0 +1,3 @@
+require "vnd.dovecot.testsuite";
+if true { test_fail "on purpose"; }
+discard;
