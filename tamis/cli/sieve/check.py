@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tamis.outcome import EX_OK
+from tamis.cli.sieve.site import add_argument, site_config
+from tamis.errors import ConfigError
+from tamis.outcome import EX_CONFIG, EX_OK
 
 if TYPE_CHECKING:
+    from lda.script_config import SieveConfig
     from lda.sieve import Diagnostic, Place
 
 FOUND = 1
@@ -22,8 +25,14 @@ examples:
   tamis sieve check --personal ~/sieve --global /etc/dovecot/sieve main.sieve
   tamis sieve check - < script
 
+--json prints one list of findings, in the order of the files and their lines, each an object:
+  file, line, column   where; counted from 1, columns in characters
+  severity             "error" or "warning"
+  phase                "syntax" or "validation"
+  text, hint           a sentence; what would mend it, or ""
+
 exit status:
-  0 no errors, perhaps warnings   1 errors
+  0 no errors, perhaps warnings   1 errors   78 a bad configuration
 """
 
 
@@ -39,24 +48,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--global", metavar="DIR", type=Path, dest="site", help="where `include :global` looks for NAME.sieve"
     )
+    add_argument(parser, usual="that of this host, if it can be read")
     parser.add_argument("--json", action="store_true", help="the findings as a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; 1 if there are errors."""
-    library = _library(args.personal, args.site)
+    try:
+        config = site_config(args.config, here=True)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
+    included = library(args.personal, args.site or config.site)
     found: list[Diagnostic] = []
     for name in args.files:
-        found += _findings(name, library)
+        found += _findings(name, included, config)
     errors = sum(finding.severity.value == "error" for finding in found)
     if args.json:
-        print(json.dumps(list(map(_as_json, found))))
+        print(json.dumps(findings_record(found)))
     else:
-        _tell(found, errors, len(args.files))
+        tell(found, errors, len(args.files))
     return FOUND if errors else EX_OK
 
 
-def _library(personal: Path | None, site: Path | None) -> Callable[[Place], bytes | None] | None:
+def library(personal: Path | None, site: Path | None) -> Callable[[Place], bytes | None] | None:
     """Reads included scripts; None: they are not looked at."""
     if personal is None and site is None:
         return None
@@ -71,29 +86,41 @@ def _library(personal: Path | None, site: Path | None) -> Callable[[Place], byte
     return read
 
 
-def _findings(name: str, library: Callable[[Place], bytes | None] | None) -> tuple[Diagnostic, ...]:
+def _findings(
+    name: str, library: Callable[[Place], bytes | None] | None, config: SieveConfig
+) -> tuple[Diagnostic, ...]:
     from lda import sieve
     from lda.sieve import testsuite
 
-    language = testsuite.LANGUAGE if ".svtest" in Path(name).name else sieve.LANGUAGE
+    language = testsuite.LANGUAGE if ".svtest" in Path(name).name else config.language(site=False)
     try:
         source = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as exc:
         text = f"the file cannot be read: {exc.strerror}"
         return (sieve.Diagnostic(source=sieve.Source(name), text=text),)
     try:
-        return sieve.compile_script(source, name, language=language, library=library).warnings
+        limits = config.limits.limits()
+        languages = {"global": config.language(site=True)}
+        return sieve.compile_script(
+            source, name, limits=limits, language=language, library=library, languages=languages
+        ).warnings
     except sieve.ScriptError as error:
         return error.diagnostics
 
 
-def _tell(found: Iterable[Diagnostic], errors: int, files: int) -> None:
+def tell(found: Iterable[Diagnostic], errors: int, files: int) -> None:
+    """Print the findings for people."""
     warnings = 0
     for finding in found:
         print(finding.render())
         warnings += finding.severity.value == "warning"
     scripts = "1 script" if files == 1 else f"{files} scripts"
     print(f"{scripts}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+
+
+def findings_record(found: Iterable[Diagnostic]) -> list[dict[str, str | int]]:
+    """The findings for programs."""
+    return list(map(_as_json, found))
 
 
 def _as_json(finding: Diagnostic) -> dict[str, str | int]:

@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from tamis.outcome import EX_OK
+from tamis.cli.sieve.site import add_argument, site_config
+from tamis.errors import ConfigError
+from tamis.outcome import EX_CONFIG, EX_OK
 
 FAILED = 1
 
@@ -20,7 +22,7 @@ A directory stands for all files *.svtest below it. Files below a directory call
 test in them fails.
 
 exit status:
-  0 all is good   1 something failed
+  0 all is good   1 something failed   78 a bad configuration
 """
 
 
@@ -33,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--tap", action="store_true", help="print TAP, version 14")
     output.add_argument("--json", action="store_true", help="print JSON")
+    add_argument(parser, usual="without it: the defaults")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML")
     parser.add_argument(
         "-F", "--expect-failure", action="store_true", help="files are good if every test in them fails"
@@ -50,10 +53,16 @@ def run(args: argparse.Namespace) -> int:
     from lda.svtest.coverage import Coverage
     from lda.svtest.runner import run_file
 
+    try:
+        limits = site_config(args.config, here=False).limits.limits()
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
     trials = []
     coverage = Coverage() if args.coverage else None
     for path in files.found(args.paths):
-        trial = run_file(path, expect_failure=args.expect_failure or files.must_fail(path), coverage=coverage)
+        must_fail = args.expect_failure or files.must_fail(path)
+        trial = run_file(path, expect_failure=must_fail, coverage=coverage, limits=limits)
         trials.append(trial)
         if not (args.tap or args.json or (args.quiet and trial.good)):
             print(report.text(trial, verbose=args.log), flush=True)
