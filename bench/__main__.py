@@ -15,7 +15,10 @@ import sys
 
 # Name -> module with run() -> Iterator[Figure]. A benchmark is one file and one row.
 BENCHES = {
+    "endtoend": "bench.endtoend",
+    "lda": "bench.lda",
     "policyd": "bench.policyd",
+    "sieve": "bench.sieve",
     "store": "bench.store",
 }
 

@@ -30,16 +30,21 @@ LOAD_CORES = _CORES[1:] or _CORES
 
 
 def pinned(cores: list[int], command: list[str]) -> list[str]:
-    """*command*, kept to *cores*."""
-    return ["taskset", "-c", ",".join(map(str, cores)), *command]
+    """*command*, kept to *cores*; none: wherever the kernel likes."""
+    return command if not cores else ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
 @contextlib.contextmanager
 def running(command: list[str], log: Path, address: str, cores: list[int] | None = None) -> Iterator[str]:
-    """*command* in the foreground, from when it listens at *address* until it has ended."""
+    """*command* in the foreground, from when it listens at *address* until it has ended.
+
+    cores: one of its own by default; none: it is not pinned."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            pinned(cores or [SERVER_CORE], command), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            pinned([SERVER_CORE] if cores is None else cores, command),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
         )
     try:
         wait_for(address, log)
@@ -120,10 +125,18 @@ def compiled(name: str, directory: Path) -> Path:
 
 def load(program: Path, address: str, *arguments: object) -> Mapping[str, float]:
     """One run of a load client; what its line of JSON says."""
-    command = pinned(LOAD_CORES, [str(program), address, *map(str, arguments)])
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return _loaded(pinned(LOAD_CORES, [str(program), address, *map(str, arguments)]))
+
+
+def load_anywhere(program: Path, *arguments: object, user: str = "") -> Mapping[str, float]:
+    """As `load`, not pinned, as *user*."""
+    return _loaded([str(program), *map(str, arguments)], user or None)
+
+
+def _loaded(command: list[str], user: str | None = None) -> Mapping[str, float]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, user=user)
     if done.returncode:
-        raise RuntimeError(f"{program.name} {address}: {done.stderr.strip()} {done.stdout.strip()}")
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()} {done.stdout.strip()}")
     result: dict[str, float] = json.loads(done.stdout)
     return result
 

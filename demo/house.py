@@ -132,6 +132,10 @@ class House:
         """Ids of the messages in Postfix's queue."""
         return postfix.queue(self.layout)
 
+    def flush(self) -> None:
+        """Have Postfix try all of them now."""
+        postfix.flush(self.layout)
+
     def tail(self, name: str, lines: int = 15) -> str:
         """The last lines of the log of the daemon *name*."""
         return tail(self.layout.root / "log" / f"{self.daemons[name].name}.log", lines)

@@ -157,3 +157,9 @@ def queue(layout: Layout) -> list[str]:
     spool = layout.path("/var/spool/postfix")
     return [path.name for name in ("maildrop", "incoming", "active", "deferred", "hold")
             for path in (spool / name).rglob("*") if path.is_file()]  # fmt: skip
+
+
+def flush(layout: Layout) -> None:
+    """Try everything in the queue now, whatever was to wait."""
+    etc = layout.path("/etc/postfix")
+    subprocess.run([command("command_directory", etc) / "postqueue", "-c", str(etc), "-f"], check=True)
