@@ -1,52 +1,33 @@
-"""__main__ - tamis-lmtpd, the resident delivery engine; and the same delivery for a tamis-lda without one.
+"""__main__ - tamis-lmtpd, the resident delivery engine: from the configuration to workers that serve its sockets.
 
-This is where the delivery programs' objects are built from their configuration.
+Order at start: configuration, listeners, the process that forks deliveries where each user has a uid of their own,
+root no more, metrics port, workers. A worker is this program with the hidden flag --worker. prometheus_client decides
+when it is imported whether it counts for several processes, so that directory is made before anything of ours that
+counts.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
-import socket
+import pwd
+import shutil
 import sys
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
 from functools import partial
-from mmap import mmap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lda.config import SOURCES, Root, assemble
-from lda.deliver import Delivery
-from lda.engine import Engine
-from lda.envelope import from_handoff
-from lda.lmtp.server import Limits
-from lda.local import Settings
-from lda.privilege import Forker, Runner
-from lda.users import Source
-from lda.users.chain import Users
-from lda.users.system import Myself, my_name
-from tamis import metrics
-from tamis.config.command import answer, config_path, configuration, make_parser
-from tamis.config.load import default_path, load
-from tamis.config.log import LogConfig
-from tamis.errors import ConfigError, TempFail
-from tamis.journal import Journal
-from tamis.log import Log
-from tamis.mail.message import Message
-from tamis.outcome import EX_CONFIG, EX_OK, exit_status, from_exception, sentence
-from tamis.service import (
-    Activation,
-    Life,
-    Notifier,
-    accept_on,
-    drop_privileges,
-    open_listeners,
-    run,
-    start_metrics,
-)
-from tamis.verdict import Verdict, defer
+from tamis.outcome import EX_CONFIG, EX_OK
 
-PROGRAM = "tamis-lmtpd"
+if TYPE_CHECKING:
+    import argparse
+    import socket
+
+    from lda.config import Root
+    from tamis.log import Log
+    from tamis.service import Life
 
 DESCRIPTION = (
     "Deliver mail into Maildir through users' Sieve scripts: by LMTP, and what tamis-lda hands over."
@@ -69,161 +50,154 @@ SIGHUP reads the configuration again and keeps the old one if the new one is bad
 delivered and ends.
 """
 
+KILL_AFTER_S = 2.0
 
-def settings_of(root: Root) -> Settings:
-    """What the part that runs as the user needs to know."""
-    return Settings(
-        hostname=root.hostname or socket.gethostname(),  # in file names; getfqdn may wait for DNS
-        recipient_delimiter=root.lda.users.recipient_delimiter,
-        maildir=root.lda.maildir,
-        sieve=root.lda.sieve,
-        submit=root.lda.submit,
-        headers=root.lda.headers,
-    )
-
-
-def make_delivery(
-    root: Root, threads: Executor, forker: Forker | None, log: Log, journal: Journal, myself: bool = False
-) -> Delivery:
-    """Delivery by one configuration. *myself*: for whoever runs us, whatever the databases say."""
-    config = root.lda
-    sources: list[Source] = (
-        [Myself(os.environ)] if myself else [SOURCES[n](config.users) for n in config.users.sources]
-    )
-    users = Users(sources, config.users.recipient_delimiter)
-    return Delivery(users, Runner(threads, settings_of(root), forker), log, journal, config.deadline)
+_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def main() -> int:
     """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
-    args = make_parser(PROGRAM, DESCRIPTION, EXAMPLES).parse_args()
+    if _MULTIPROCESS in os.environ and "TAMIS_WORKER" in os.environ:
+        return _main(Path(os.environ[_MULTIPROCESS]))
+    directory = Path(tempfile.mkdtemp(prefix="tamis-lmtpd-"))
+    os.environ[_MULTIPROCESS] = str(directory)
+    try:
+        return _main(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _main(directory: Path) -> int:
+    from lda.config import PROGRAM, assemble
+    from tamis.config.command import answer, config_path, configuration, make_parser
+    from tamis.errors import ConfigError
+    from tamis.log import Log
+
+    args = _arguments(make_parser(PROGRAM, DESCRIPTION, EXAMPLES))
     if (status := answer(args, assemble)) is not None:
         return status
     root = configuration(args, assemble)
     log = Log.open(root.log, PROGRAM)
     try:
-        return _serve(root, config_path(args), log)
+        if args.worker is not None:
+            _work(args, root, log, directory)
+        else:
+            _serve(root, config_path(args), log, directory)
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return EX_CONFIG
+    return EX_OK
 
 
-def _serve(root: Root, path: Path, log: Log) -> int:
+def _arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    import argparse
+
+    parser.add_argument("--worker", type=int, metavar="SLOT", help=argparse.SUPPRESS)
+    parser.add_argument("--inherited", metavar="DESCRIPTORS", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _work(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
+    """Be a worker."""
+    from lda.worker import Inherited, work
+    from tamis import metrics
+    from tamis.config.command import config_path
+
+    metrics.declare_program("lda")
+    parent = os.getppid()
+    work(root, config_path(args), Inherited.parse(args.inherited), log)
+    if os.getppid() != parent:  # nobody else is left to tidy up
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
+    """Be the parent."""
+    from lda.build import settings_of
+    from lda.config import assemble
+    from lda.forker import Forker
+    from lda.worker import Inherited, uids
+    from tamis import metrics
+    from tamis.config.load import load
+    from tamis.service import Notifier, drop_privileges, run
+    from tamis.service.prefork import Snapshot, Workers
+
     config = root.lda
-    stays_root = os.geteuid() == 0 and not config.user
-    forker = Forker.start(config.deadline) if stays_root else None  # before there are listeners or threads
-    activation, notifier = Activation.from_environment(), Notifier.from_environment()
+    account = config.user or config.parser
+    uids(config.handoff_from)
+    forker = None
+    if os.geteuid() == 0 and not config.user:  # before there are listeners or threads
+        forker = Forker.start(config.deadline, lambda: settings_of(load(path, assemble)))
+    notifier = Notifier.from_environment()
+    lmtp, handoff = _listeners(root, log)
+    _hand_over(directory, account)
+    drop_privileges(account)
+    inherited = Inherited(
+        lmtp=tuple(listener.fileno() for listener in lmtp),
+        handoff=tuple(listener.fileno() for listener in handoff),
+        control=forker.control if forker else -1,
+    )
+    snapshot = Snapshot(path, lambda path: load(path, assemble))
+    command = [sys.executable, "-P", "-m", "lda", "--config", str(snapshot.path), *inherited.words()]
+    kept = [*inherited.all(), snapshot.descriptor]
+    count = config.workers or len(os.sched_getaffinity(0))
+
+    async def live(life: Life) -> None:
+        workers = Workers(command, count, kept, log, metrics.count_lda_restart)
+        workers.start()
+
+        async def reload() -> None:
+            snapshot.update()
+            if forker:
+                forker.reload()
+            workers.reload()
+
+        await life.until_stopped(reload, f"{len(lmtp) + len(handoff)} listeners, {count} workers")
+        for listener in (*lmtp, *handoff):
+            listener.close()
+        if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
+            workers.kill()
+
+    with _metrics_port(config.metrics, log):
+        run(live, log, notifier)
+    if forker:
+        forker.close()
+
+
+def _listeners(root: Root, log: Log) -> tuple[tuple[socket.socket, ...], tuple[socket.socket, ...]]:
+    """Those for LMTP, and those for tamis-lda. Raises ConfigError."""
+    from tamis.service import Activation, open_listeners
+
+    config = root.lda
     listen = partial(
         open_listeners,
         log=log,
-        activation=activation,
+        activation=Activation.from_environment(),
         mode=config.mode,
         owner=config.user,
         group=config.group,
     )
-    lmtp = listen("lmtp", config.listen)
-    handoff = listen("handoff", [config.handoff] if config.handoff else [])
-    drop_privileges(config.user, allow_root=True)
+    return listen("lmtp", config.listen), listen("handoff", [config.handoff] if config.handoff else [])
+
+
+@contextlib.contextmanager
+def _metrics_port(address: str, log: Log) -> Iterator[None]:
+    from tamis import metrics
+    from tamis.service import start_metrics
+
     metrics.declare_program("lda")
-    port = start_metrics(config.metrics, log)
-    journal = Journal.open(root.journal, log)
-    threads = ThreadPoolExecutor(config.deliveries, "delivery")
-    program = _Program(
-        root=root,
-        path=path,
-        threads=threads,
-        forker=forker,
-        journal=journal,
-        lmtp=lmtp,
-        handoff=handoff,
-    )
+    port = start_metrics(address, log)
     try:
-        run(program.live, log, notifier)
+        yield
     finally:
-        threads.shutdown(cancel_futures=True)
-        journal.close()
-        if port:
+        if port is not None:
             port.close()
-        if forker:
-            forker.close()
-    return EX_OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Program:
-    """What has been opened before the event loop runs."""
-
-    root: Root
-    path: Path
-    threads: Executor
-    forker: Forker | None
-    journal: Journal
-    lmtp: tuple[socket.socket, ...]
-    handoff: tuple[socket.socket, ...]
-
-    async def live(self, life: Life) -> None:
-        """Serve until it is time to stop."""
-        config = self.root.lda
-        limits = Limits(
-            hostname=self.root.hostname or socket.getfqdn(),
-            idle_s=config.idle,
-            max_connections=config.connections,
-            max_message_bytes=config.max_message,
-        )
-        engine = Engine(self._delivery(self.root, life.log), limits, self.threads, life.log)
-
-        async def reload() -> None:
-            new = load(self.path, assemble)
-            engine.replace(self._delivery(new, life.log))
-            life.log.configure(new.log, PROGRAM)
-
-        servers = [*await accept_on(self.lmtp, engine.lmtp), *await accept_on(self.handoff, engine.handoff)]
-        await life.until_stopped(reload, f"{len(servers)} listeners")
-        for server in servers:
-            server.close()
-        await life.drain(engine.drain(), config.drain)
-
-    def _delivery(self, root: Root, log: Log) -> Delivery:
-        return make_delivery(root, self.threads, self.forker, log, self.journal)
-
-
-def deliver_here(
-    config: str, told: dict[str, str], message: bytes | mmap, start: int, why: str
-) -> tuple[int, str]:
-    """Deliver one message in this process, for tamis-lda: exit status and text.
-
-    told: the envelope as in a hand-off; without a user it is the one who runs us. start: where the message begins.
-    why: what is wrong with the engine, if anything is."""
-    myself = "user" not in told
-    try:
-        root = load(config or default_path(), assemble)
-        told = told if "user" in told else {**told, "user": my_name()}
-    except TempFail as exc:
-        verdict = from_exception(exc)
-    except ConfigError as exc:
-        log = Log.open(LogConfig(), "tamis-lda", spare_stderr=False)
-        log.error("configuration refused", problems=[str(problem) for problem in exc.problems])
-        verdict = defer("4.3.5", "The configuration of the mail system has an error")
-    else:
-        forker = Forker.start(root.lda.deadline) if os.geteuid() == 0 else None
-        whole = Message(message[start:] if start else message)
-        verdict = asyncio.run(_deliver_here(root, told, whole, forker, myself=myself, why=why))
-    return exit_status(verdict), sentence(verdict)
-
-
-async def _deliver_here(
-    root: Root, told: dict[str, str], message: Message, forker: Forker | None, *, myself: bool, why: str
-) -> Verdict:
-    log = Log.open(root.log, "tamis-lda", spare_stderr=False)
-    if why:
-        log.warning("no delivery engine, delivering without", error=why)
-    journal = Journal.open(root.journal, log)
-    with ThreadPoolExecutor(1) as threads:
-        delivery = make_delivery(root, threads, forker, log, journal, myself)
-        verdict = await delivery.deliver(from_handoff(told), message)
-        await delivery.close()
-    journal.close()
-    return verdict
+def _hand_over(directory: Path, user: str) -> None:
+    """The workers write their counters as the user that they become."""
+    if user and os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # drop_privileges says it better
+            os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ too, defers it.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 from dataclasses import replace
 from time import monotonic
 
@@ -22,6 +23,7 @@ from tamis.errors import PermFail, StatusError
 from tamis.journal import Journal
 from tamis.log import Log
 from tamis.mail.message import Message
+from tamis.mail.message_id import message_id_of
 from tamis.outcome import from_exception, status_of
 from tamis.verdict import Kind, Verdict, defer
 
@@ -43,14 +45,31 @@ class Delivery:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def known(self, address: str) -> Found | None:
+        """What is remembered of the user whose mail *address* is."""
+        return self._users.known(address)
+
     async def find(self, address: str) -> Found:
         """The user whose mail *address* is. Raises PermFail, TempFail, TimeoutError."""
         async with asyncio.timeout(self._deadline_s):
             return await self._users.find(address)
 
+    async def check_room(self, address: str, size_bytes: int, threads: Executor) -> None:
+        """Raises PermFail 5.2.2 or TempFail 4.2.2 where the user whose mail *address* is has no room now, and what
+        `find` raises."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            found = await self.find(address)
+            await self._runner.check_room(found.user, size_bytes, threads)
+        finally:
+            self._ended()
+
     async def deliver(self, envelope: Envelope, message: Message, found: Found | None = None) -> Verdict:
         """Deliver; *found* is what `find` said about the envelope's user. Never raises but for
-        cancellation."""
+        cancellation.
+
+        It is written down in the loop's next turn: whoever waits for the answer does not wait for that."""
         self._under_way += 1
         self._idle.clear()
         started = monotonic()
@@ -61,12 +80,17 @@ class Delivery:
             failure = None
         except Exception as exc:  # a defect of ours defers the message, and is in the log with its traceback
             done, failure = Done(_verdict(exc)), exc
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
-        self._record(envelope, message, done, failure, monotonic() - started)
+        except BaseException:
+            self._ended()
+            raise
+        took_s = monotonic() - started
+        asyncio.get_running_loop().call_soon(self._record, envelope, message, done, failure, took_s)
         return done.verdict
+
+    def _ended(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
 
     async def _deliver(self, envelope: Envelope, message: Message, found: Found | None) -> Done:
         if found is None:
@@ -78,13 +102,22 @@ class Delivery:
     def _record(
         self, envelope: Envelope, message: Message, done: Done, failure: Exception | None, took_s: float
     ) -> None:
-        """Log line, metrics and journal entry of one delivery."""
+        """Log line, metrics and journal entry of one delivery, which ends with them."""
+        try:
+            self._write_down(envelope, message, done, failure, took_s)
+        finally:
+            self._ended()
+
+    def _write_down(
+        self, envelope: Envelope, message: Message, done: Done, failure: Exception | None, took_s: float
+    ) -> None:
         self._count(done, failure, took_s, message.size_bytes)
         if failure is not None and not isinstance(failure, StatusError | TimeoutError):
             self._log.exception("delivery failed", failure, queue_id=envelope.queue_id)
         verdict = done.verdict
         fields: dict[str, str | int | float | list[str]] = {
             "queue_id": envelope.queue_id,
+            "message_id": message_id_of(message.headers),
             "transport": envelope.transport,
             "sender": envelope.sender,
             "recipient": envelope.recipient,
@@ -128,7 +161,11 @@ def _outcome(done: Done, failure: Exception | None) -> str:
     words = {action.partition(" ")[0] for action in done.actions}
     if words & {"keep", "fileinto"}:
         return "stored"
-    return "redirected" if "redirect" in words else "discarded"
+    if "delivered" in words:  # before
+        return "repeated"
+    if "redirect" in words:
+        return "redirected"
+    return "piped" if "pipe" in words else "discarded"
 
 
 def _with_queue_id(envelope: Envelope, message: Message) -> Envelope:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Collection
 from concurrent.futures import Executor
 
 from lda.deliver import Delivery
@@ -11,15 +12,18 @@ from lda.handoff.server import HandoffServer
 from lda.lmtp.server import Limits, LmtpServer
 from tamis.log import Log
 
-READ_AHEAD_BYTES = 1 << 18  # a peer is not read from while this much of it waits
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 
 class Engine:
-    """What runs while the program does. delivery: replaced by `replace`."""
+    """What runs while the program does. delivery: replaced by `replace`. trusted: see `HandoffServer`."""
 
-    def __init__(self, delivery: Delivery, limits: Limits, threads: Executor, log: Log) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        limits: Limits,
+        threads: Executor,
+        log: Log,
+        trusted: Collection[int] = (),
+    ) -> None:
         self.delivery = delivery
         self._closing: set[asyncio.Task[None]] = set()
         self._lmtp = LmtpServer(limits, lambda: self.delivery, threads, log)
@@ -29,15 +33,16 @@ class Engine:
             log,
             idle_s=limits.idle_s,
             max_message_bytes=limits.max_message_bytes,
+            trusted=trusted,
         )
 
-    def lmtp(self) -> asyncio.BaseProtocol:
-        """A protocol for a new LMTP connection."""
-        return _stream(self._lmtp.serve)
+    def lmtp(self, connection: socket.socket) -> None:
+        """Serve a new LMTP connection, non-blocking."""
+        self._lmtp.take(connection)
 
-    def handoff(self) -> asyncio.BaseProtocol:
-        """A protocol for a new hand-off."""
-        return _stream(self._handoff.serve)
+    def handoff(self, connection: socket.socket) -> None:
+        """Serve a new hand-off, non-blocking."""
+        self._handoff.take(connection)
 
     def replace(self, delivery: Delivery) -> None:
         """From now on deliver with *delivery*; the old one finishes what it has begun."""
@@ -51,8 +56,3 @@ class Engine:
         await asyncio.gather(self._lmtp.drain(), self._handoff.drain())
         await self.delivery.close()
         await asyncio.gather(*self._closing)
-
-
-def _stream(serve: Serve) -> asyncio.BaseProtocol:
-    reader = asyncio.StreamReader(limit=READ_AHEAD_BYTES)
-    return asyncio.StreamReaderProtocol(reader, serve)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lda.sieve.terms import NOTHING, Terms
+
 Transport = Literal["pipe", "lmtp"]
 
 
@@ -16,7 +18,9 @@ Transport = Literal["pipe", "lmtp"]
 class Envelope:
     """user: the address to look up. recipient: the final one, for Delivered-To. original_recipient: before
     aliases, "" if nobody says. mailbox: where a keep goes, "" for the INBOX. create, subscribe: what the
-    caller allows for this delivery besides the configuration."""
+    caller allows for this delivery besides the configuration. utf8: who sent it reads replies in UTF-8 (SMTPUTF8).
+    terms: what the sender asks for, as far as the caller knows. client: the address of the host that sent it, if
+    the caller says."""
 
     user: str
     sender: str = ""
@@ -27,6 +31,9 @@ class Envelope:
     create: bool = False
     subscribe: bool = False
     transport: Transport = "pipe"
+    utf8: bool = False
+    terms: Terms = NOTHING
+    client: str = ""
 
 
 def from_handoff(told: Mapping[str, str]) -> Envelope:

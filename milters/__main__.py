@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import argparse
 
     from milters.config import Root
-    from milters.prefork import Workers
     from tamis.log import Log
     from tamis.registry import Configured
     from tamis.service import Life
+    from tamis.service.prefork import Snapshot, Workers
 
 DESCRIPTION = "Authenticate and edit messages while Postfix or Sendmail receives them (milter protocol)."
 EXAMPLES = """\
@@ -107,9 +107,12 @@ def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], 
 
 def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
     """Be the parent."""
-    from milters.prefork import Workers
+    from milters.config import assemble
+    from tamis import metrics
     from tamis.config.command import config_path
+    from tamis.config.load import load
     from tamis.service import Activation, Notifier, drop_privileges, open_listeners, run
+    from tamis.service.prefork import Snapshot, Workers
 
     config = root.milter
     activation, notifier = Activation.from_environment(), Notifier.from_environment()
@@ -125,13 +128,15 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
     _hand_over(directory, config.user)
     drop_privileges(config.user)
     path = config_path(args)
-    flags = ["--config", str(path), "--listener", str(listener.fileno())]
+    snapshot = Snapshot(path, lambda path: load(path, assemble))
+    flags = ["--config", str(snapshot.path), "--listener", str(listener.fileno())]
     command = [sys.executable, "-P", "-m", "milters", *flags]
 
     async def live(life: Life) -> None:
-        workers = Workers(command, config.workers, listener.fileno(), log)
+        kept = [listener.fileno(), snapshot.descriptor]
+        workers = Workers(command, config.workers, kept, log, metrics.count_milter_restart)
         workers.start()
-        await life.until_stopped(lambda: _reload(path, workers), f"{config.workers} workers")
+        await life.until_stopped(lambda: _reload(snapshot, workers), f"{config.workers} workers")
         listener.close()
         if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
             workers.kill()
@@ -154,12 +159,9 @@ def _metrics_port(address: str, log: Log) -> Iterator[None]:
             port.close()
 
 
-async def _reload(path: Path, workers: Workers) -> None:
+async def _reload(snapshot: Snapshot, workers: Workers) -> None:
     """Raises where the file is bad, before any worker looks at it."""
-    from milters.config import assemble
-    from tamis.config.load import load
-
-    load(path, assemble)
+    snapshot.update()
     workers.reload()
 
 

@@ -17,6 +17,7 @@ from milters.edits import Operation, operations
 from tamis.errors import PermFail, TempFail
 from tamis.mail.headers import MAX_FIELDS, MAX_HEADER_BYTES
 from tamis.mail.message import Message, Spool
+from tamis.mail.message_id import message_id_of
 from tamis.outcome import TABLE, clean, status_of
 from tamis.pipeline import Decision
 from tamis.transaction import Stage, Transaction
@@ -130,6 +131,7 @@ class Session:
             recipients=tuple(self.recipients),
             recipient_count=len(self.recipients),
             queue_id=self.queue_id,
+            message_id=message_id_of(message.headers) if message else "",
             size_bytes=message.size_bytes if message else 0,
             sasl_username=self.sasl_username,
             sasl_method=self.sasl_method,

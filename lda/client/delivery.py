@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ENGINE = "/run/tamis/lda.sock"
 DEADLINE_S = 300.0
-SPOOL_BYTES = 8 << 20
+SPOOL_BYTES = 1 << 20
 MAX_REPLY_BYTES = 4096
 TEMPFAIL = 75
 BOUNCES = frozenset(range(64, 79)) - {71, TEMPFAIL}  # sysexits.h; pipe(8) defers these two
@@ -34,7 +34,7 @@ def _deliver(options: dict[str, str]) -> tuple[int, str]:
     """Status and text of the delivery, by the engine or by ourselves."""
     _signal.setitimer(_signal.ITIMER_REAL, _deadline(options))
     parent = posix.getppid()
-    message = _read(options.get("file", ""))
+    message, file = _read(options.get("file", ""))
     if posix.getppid() != parent:  # pipe(8) has no mark for the end: what a killed one wrote looks whole
         raise Refusal("The sending process went away, the message may be cut")
     head = message[:4096]
@@ -45,7 +45,7 @@ def _deliver(options: dict[str, str]) -> tuple[int, str]:
         engine = _connect(options.get("engine", ENGINE))
         if isinstance(engine, str):
             why = engine
-        elif (answer := _hand_over(engine, envelope, message, start)) is not None:
+        elif (answer := _hand_over(engine, envelope, message, start, file)) is not None:
             return answer
     return _deliver_here(options, envelope, message, start, why)
 
@@ -57,8 +57,8 @@ def _deadline(options: dict[str, str]) -> float:
         raise Refusal("tamis-lda got a deadline that is no number of seconds") from None
 
 
-def _read(path: str) -> "bytes | mmap.mmap":
-    """The whole message: in memory, or past a size mapped from a file without a name."""
+def _read(path: str) -> "tuple[bytes | mmap.mmap, int]":
+    """The whole message: in memory; past a size mapped from a file without a name, and its descriptor, else -1."""
     source = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) if path else 0
     pieces, size = [], 0
     while piece := posix.read(source, 1 << 16):
@@ -66,10 +66,10 @@ def _read(path: str) -> "bytes | mmap.mmap":
         size += len(piece)
         if size > SPOOL_BYTES:
             return _spool(pieces, source)
-    return b"".join(pieces)
+    return b"".join(pieces), -1
 
 
-def _spool(pieces: list[bytes], source: int) -> "mmap.mmap":
+def _spool(pieces: list[bytes], source: int) -> "tuple[mmap.mmap, int]":
     import mmap
     import tempfile
 
@@ -79,7 +79,7 @@ def _spool(pieces: list[bytes], source: int) -> "mmap.mmap":
         while piece := posix.read(source, 1 << 20):
             file.write(piece)
         file.flush()
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), posix.dup(file.fileno())
 
 
 def _connect(path: str) -> "_socket.socket | str":
@@ -94,16 +94,19 @@ def _connect(path: str) -> "_socket.socket | str":
 
 
 def _hand_over(
-    engine: "_socket.socket", envelope: dict[str, str], message: "bytes | mmap.mmap", start: int
+    engine: "_socket.socket", envelope: dict[str, str], message: "bytes | mmap.mmap", start: int, file: int
 ) -> tuple[int, str] | None:
     """The engine's answer; None: it left the delivery to us, and has done nothing. From the first byte on, a
     failure may hide a delivery: it is temporary, never a reason to deliver here as well."""
     head = "".join(name + "=" + value + "\0" for name, value in envelope.items())
     raw = head.encode("utf-8", "surrogateescape")
-    line = b"tamis-lda/1 %d %d\n" % (len(raw), len(message) - start)
+    line = b"tamis-lda/1 %d %d" % (len(raw), len(message) - start)
     try:
-        engine.sendall(line + raw)
-        engine.sendall(memoryview(message)[start:])
+        if file < 0:
+            engine.sendall(line + b"\n" + raw)
+            engine.sendall(memoryview(message)[start:])
+        else:
+            _send_with(engine, line + b" fd:%d\n" % start + raw, file)
     except OSError:
         pass  # it may have answered without reading all; and if not, there is no whole answer either
     reply = b""
@@ -113,6 +116,12 @@ def _hand_over(
         raise Refusal("The delivery engine went away, try again later")
     status, _, text = reply[:-1].decode("ascii").partition(" ")
     return None if status == "away" else _checked(status, text)
+
+
+def _send_with(engine: "_socket.socket", data: bytes, file: int) -> None:
+    """Send *data*, and with it the descriptor *file*."""
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, file.to_bytes(4, sys.byteorder))
+    engine.sendall(data[engine.sendmsg([data], [rights]) :])
 
 
 def _heard(engine: "_socket.socket") -> bytes:
@@ -154,7 +163,7 @@ def _deliver_here(
         import site
 
         site.main()
-    from lda.__main__ import deliver_here
+    from lda.build import deliver_here
 
     status, text = deliver_here(options.get("config", ""), envelope, message, start, why)
     return _checked(str(status), text)

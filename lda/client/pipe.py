@@ -24,8 +24,9 @@ TEMPFAIL = 75
 
 def main() -> None:
     """Deliver standard input and leave the process; this never returns."""
-    out = _claim_output()
+    out = -1
     try:
+        out = _claim_output()
         for number in (_signal.SIGALRM, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT):
             _signal.signal(number, lambda caught, _: _leave(out, TEMPFAIL, _interrupted(caught)))
         posix.umask(0o077)
@@ -43,11 +44,14 @@ def _claim_output() -> int:
         out = posix.dup(1)
     except OSError:
         return -1
-    if not posix.isatty(out):
-        null = posix.open("/dev/null", posix.O_WRONLY)
-        if _same(1, 2):
-            posix.dup2(null, 2)
-        posix.dup2(null, 1)
+    try:
+        if not posix.isatty(out):
+            null = posix.open("/dev/null", posix.O_WRONLY)
+            if _same(1, 2):
+                posix.dup2(null, 2)
+            posix.dup2(null, 1)
+    except OSError:
+        pass  # a system without /dev/null delivers too
     return out
 
 

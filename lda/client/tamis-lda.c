@@ -131,8 +131,7 @@ static int parse(int count, char **word)
 
 /* --- the message ---------------------------------------------------------------------------------------------- */
 
-static char in_memory[IN_MEMORY_BYTES];
-static const char *message = in_memory;
+static char message[IN_MEMORY_BYTES]; /* or its beginning */
 static size_t size;
 
 static void write_all(int fd, const char *data, size_t length)
@@ -145,22 +144,19 @@ static void write_all(int fd, const char *data, size_t length)
     }
 }
 
-/* The part in memory and the rest of standard input, in a file without a name; mapped, its descriptor returned. */
+/* The part in memory and the rest of standard input, in a file without a name: its descriptor. */
 static int spool(void)
 {
     char path[] = "/tmp/tamis-lda-XXXXXX", piece[65536];
     int file = mkostemp(path, O_CLOEXEC);
     if (file < 0 || unlink(path))
         defer("4.3.0 There is no room in /tmp for the message");
-    write_all(file, in_memory, size);
+    write_all(file, message, size);
     for (ssize_t got; (got = read(0, piece, sizeof piece)); size += got) {
         if (got < 0)
             defer("4.3.0 The message could not be read");
         write_all(file, piece, got);
     }
-    message = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
-    if (message == MAP_FAILED)
-        defer("4.3.0 The message could not be kept while it is delivered");
     return file;
 }
 
@@ -170,7 +166,7 @@ static int read_message(void)
     pid_t parent = getppid();
     int file = -1;
     while (file < 0) {
-        ssize_t got = read(0, in_memory + size, IN_MEMORY_BYTES - size);
+        ssize_t got = read(0, message + size, IN_MEMORY_BYTES - size);
         if (got < 0)
             defer("4.3.0 The message could not be read");
         if (got == 0)
@@ -191,7 +187,7 @@ static void away(int file)
         file = memfd_create("message", 0);
         if (file < 0)
             defer("4.3.0 The message could not be kept while it is delivered");
-        write_all(file, in_memory, size);
+        write_all(file, message, size);
     }
     if (lseek(file, 0, SEEK_SET) < 0 || dup2(file, 0) < 0)
         defer("4.3.0 The message could not be read again");
@@ -248,14 +244,34 @@ static int send_all(int engine, const char *data, size_t length, int flags)
     return 1;
 }
 
-static void send_request(int engine)
+/* The beginning of a request, and with it the descriptor *file*, if that is one. */
+static int send_head(int engine, char *line, size_t length, int file)
 {
-    static char words[MAX_ENVELOPE_BYTES], line[64];
-    const char *end = size > 5 && !memcmp(message, "From ", 5)
-                          ? memchr(message, '\n', size) : NULL;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof file)];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof file), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec piece = {line, length};
+    struct msghdr head = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (file >= 0) {
+        memcpy(CMSG_DATA(&control.header), &file, sizeof file);
+        head.msg_control = &control;
+        head.msg_controllen = sizeof control.room;
+    }
+    ssize_t sent = sendmsg(engine, &head, MSG_NOSIGNAL | MSG_MORE);
+    return sent >= 0 && send_all(engine, line + sent, length - sent, MSG_MORE);
+}
+
+static void send_request(int engine, int file)
+{
+    static char words[MAX_ENVELOPE_BYTES], line[96];
+    size_t seen = size < IN_MEMORY_BYTES ? size : IN_MEMORY_BYTES;
+    const char *end = seen > 5 && !memcmp(message, "From ", 5) ? memchr(message, '\n', seen) : NULL;
     size_t start = end ? end + 1 - message : 0, length = envelope(words);
-    int width = sprintf(line, "tamis-lda/1 %zu %zu\n", length, size - start);
-    if (send_all(engine, line, width, MSG_MORE) && send_all(engine, words, length, size > start ? MSG_MORE : 0))
+    int width = sprintf(line, "tamis-lda/1 %zu %zu", length, size - start);
+    width += file < 0 ? sprintf(line + width, "\n") : sprintf(line + width, " fd:%zu\n", start);
+    if (send_head(engine, line, width, file) && send_all(engine, words, length, file < 0 && size > start ? MSG_MORE : 0) &&
+        file < 0)
         send_all(engine, message + start, size - start, 0);
 }
 
@@ -334,6 +350,6 @@ int main(int count, char **words)
     if (engine < 0)
         by_python();
     int file = read_message();
-    send_request(engine);
+    send_request(engine, file);
     hear(engine, file);
 }

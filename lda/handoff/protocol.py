@@ -1,12 +1,14 @@
 """protocol - the framing between tamis-lda and the resident engine. Pure.
 
 Wire:
-    request  = "tamis-lda/1 " envelope-bytes " " message-bytes LF  envelope  message
+    request  = "tamis-lda/1 " envelope-bytes " " message-bytes [ " fd:" start ] LF  envelope  [ message ]
     envelope = *( name "=" value NUL )          any octets in value but NUL
     reply    = ( exit-status / "away" ) " " [ text ] LF, then the engine closes
 
 Both lengths come first, so a cut connection can never look like a whole message, and a byte more is an
-error. The client (lda/client/pipe.py) writes this framing in its own words: it may not import anything.
+error. With ``fd:`` the message is no part of the request: it lies from *start* on in a file whose descriptor comes
+with the first byte (SCM_RIGHTS). The clients (lda/client) write this framing in their own words: they may not import
+anything.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ class Handoff:
         self.envelope: dict[str, str] = {}
         self.message_bytes = 0
         """What the client announced; known with the first piece."""
+        self.start: int | None = None
+        """Where the message begins in the file that came with the request; None: it comes on the wire."""
 
     @property
     def complete(self) -> bool:
@@ -70,27 +74,32 @@ class Handoff:
                 if len(line) > MAX_FIRST_LINE_BYTES:
                     raise ProtocolError("no request in the first line")
                 return b""
-            self._envelope_bytes, self.message_bytes = _lengths(bytes(line))
+            self._read_first(bytes(line))
             self._head = rest
         if len(self._head) < self._envelope_bytes:
             return b""
         self.envelope = _envelope(bytes(self._head[: self._envelope_bytes]))
-        self._missing = self.message_bytes
+        self._missing = self.message_bytes if self.start is None else 0
         body = bytes(self._head[self._envelope_bytes :])
         self._head = bytearray()
         return body
 
+    def _read_first(self, line: bytes) -> None:
+        magic, *words = line.split(b" ")
+        if len(line) > MAX_FIRST_LINE_BYTES or magic != MAGIC or not 2 <= len(words) <= 3:
+            raise ProtocolError("not a hand-off of this version")
+        if len(words) == 3:
+            self.start = _number(words.pop().removeprefix(b"fd:"))
+        envelope_bytes, self.message_bytes = map(_number, words)
+        if envelope_bytes > MAX_ENVELOPE_BYTES:
+            raise ProtocolError(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes")
+        self._envelope_bytes = envelope_bytes
 
-def _lengths(line: bytes) -> tuple[int, int]:
-    words = line.split(b" ")
-    if len(line) > MAX_FIRST_LINE_BYTES or len(words) != 3 or words[0] != MAGIC:
-        raise ProtocolError("not a hand-off of this version")
-    if not all(word.isdigit() for word in words[1:]):
+
+def _number(word: bytes) -> int:
+    if not word.isdigit():
         raise ProtocolError("a length is not a number")
-    envelope_bytes, message_bytes = int(words[1]), int(words[2])
-    if envelope_bytes > MAX_ENVELOPE_BYTES:
-        raise ProtocolError(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes")
-    return envelope_bytes, message_bytes
+    return int(word)
 
 
 def _envelope(raw: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""authenticate - who really sent this: SPF for MAIL FROM and HELO, written into one Authentication-Results field.
+"""authenticate - who really sent this: SPF, DKIM, ARC and DMARC, written into one Authentication-Results field.
 
 Fields that claim to be ours and are not are removed, in every spelling: what stands in ours, the delivery agent and
 the users' filters may trust. Mail of our own users and networks has nothing to prove; for logins the field says so.
@@ -6,23 +6,28 @@ the users' filters may trust. Mail of our own users and networks has nothing to 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from tamis import metrics
-from tamis.auth.spf import SpfResult, helo, mail_from
+from tamis.auth import results
+from tamis.auth.facts import Client, Facts, find
+from tamis.auth.psl import SuffixList, suffix_list
 from tamis.check import Services
 from tamis.config.schema import Network, option
+from tamis.errors import TempFail
 from tamis.mail import authres
 from tamis.mail.authres import MethodResult, Property
 from tamis.mail.headers import Headers
+from tamis.mail.message import Message
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import AddHeader, RemoveHeader, Verdict, passed, reject
 
 MAX_FIELDS = 200  # each host on the way adds one or two; more are an attack on those who read them all
 
+_EMPTY = Message(b"")
 _NO_HEADERS = Headers(())
 
 
@@ -31,9 +36,16 @@ class Authenticate:
     """Its fields are its options: ``[milter.checks.authenticate]``."""
 
     authserv_id: str = option("", "whose results they are; empty: hostname")
-    trusted_networks: tuple[Network, ...] = option((), "clients that relay for us; not asked for SPF")
+    trusted_networks: tuple[Network, ...] = option((), "clients that relay for us; they are not asked")
     spf_fail: Literal["none", "reject"] = option(
         "none", "what an SPF fail of MAIL FROM means; DMARC wants none"
+    )
+    received_spf: bool = option(False, "add Received-SPF too, for those who read nothing else")
+    organizational_domain: Literal["tree-walk", "suffix-list"] = option(
+        "tree-walk", "how DMARC finds whose a subdomain is: RFC 9989, or RFC 7489 and a list"
+    )
+    suffix_list: str = option(
+        "", "the public suffix list; empty: the system's, else the one of publicsuffixlist"
     )
 
     name: ClassVar[str] = "authenticate"
@@ -47,22 +59,28 @@ class Authenticate:
             return reject("5.7.1", f"Too many {authres.NAME} fields", "results_flood")
         removals = tuple(RemoveHeader(authres.NAME, n) for n in authres.forged(headers, ours))
         if txn.sasl_username:
-            results = [
-                MethodResult("auth", "pass", properties=(Property("smtp", "auth", txn.sasl_username),))
-            ]
-        elif self._trusts(txn.client_address):
-            results = []
-        else:
-            facts = await _spf(txn, services)
-            if (
-                self.spf_fail == "reject"
-                and facts
-                and facts[0].scope == "mfrom"
-                and facts[0].result == "fail"
-            ):
-                return reject("5.7.23", f"SPF fail for {facts[0].domain}: {facts[0].explanation}", "spf_fail")
-            results = [_written(fact, txn) for fact in facts]
-        return passed(*removals, AddHeader(authres.NAME, authres.build(ours, results)))
+            login = MethodResult("auth", "pass", properties=(Property("smtp", "auth", txn.sasl_username),))
+            return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [login])))
+        if self._trusts(txn.client_address):
+            return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [])))
+        client = Client(txn.client_address, txn.helo_name, txn.sender, services.hostname)
+        facts = await find(txn.message or _EMPTY, client, services.dns, services.clock(), self._suffixes())
+        _count(facts)
+        mailfrom = facts.mailfrom
+        if self.spf_fail == "reject" and txn.sender and mailfrom and mailfrom.result == "fail":
+            return reject("5.7.23", f"SPF fail for {mailfrom.domain}: {mailfrom.explanation}", "spf_fail")
+        added = [AddHeader(authres.NAME, authres.build(ours, results.written(facts, client)))]
+        if self.received_spf and mailfrom:
+            added.append(AddHeader("Received-SPF", results.received_spf(mailfrom, client)))
+        return passed(*removals, *added)
+
+    def _suffixes(self) -> SuffixList | None:
+        if self.organizational_domain == "tree-walk":
+            return None
+        try:
+            return suffix_list(Path(self.suffix_list) if self.suffix_list else None)
+        except OSError as exc:
+            raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc
 
     def _trusts(self, client_address: str) -> bool:
         if not self.trusted_networks:
@@ -76,22 +94,9 @@ class Authenticate:
         return any(client in network for network in self.trusted_networks)
 
 
-async def _spf(txn: Transaction, services: Services) -> list[SpfResult]:
-    """The fact of MAIL FROM, where there is a sender, and that of HELO, where there was one. Both are asked at once:
-    one after the other, two slow domains would take longer than the stage may."""
-    client, name, receiver = txn.client_address, txn.helo_name, services.hostname
-    questions = [mail_from(services.dns, client, txn.sender, name, receiver)] if txn.sender else []
-    if name:
-        questions.append(helo(services.dns, client, name, receiver))
-    facts = await asyncio.gather(*questions)
-    for fact in facts:
-        metrics.count_spf(fact.result)
-    return facts
-
-
-def _written(fact: SpfResult, txn: Transaction) -> MethodResult:
-    """RFC 8601 section 2.7.2. A sender that is not plain ASCII is named by its domain alone."""
-    if fact.scope == "helo":
-        return MethodResult("spf", fact.result, properties=(Property("smtp", "helo", fact.domain),))
-    sender = txn.sender if txn.sender.isascii() else fact.domain
-    return MethodResult("spf", fact.result, properties=(Property("smtp", "mailfrom", sender),))
+def _count(facts: Facts) -> None:
+    """What `tamis_spf_results_total` counts: each fact once."""
+    counted = [facts.mailfrom] if facts.mailfrom is not facts.helo else []
+    for fact in (*counted, facts.helo):
+        if fact is not None:
+            metrics.count_spf(fact.result)

@@ -66,6 +66,7 @@ class Site:
             listen = ["unix:{self.path}/lmtp.sock"]
             metrics = ""
             mode = "{self.mode}"
+            parser = "nobody"
             {lines}
             [lda.users]
             {users}
@@ -83,6 +84,10 @@ class Site:
             self.engine = subprocess.Popen(command, stderr=log, cwd=installed().site, start_new_session=True)
         wait_for(lambda: "event=ready" in self.log_of(self.engine))
         return self.engine
+
+    def log(self) -> str:
+        """What all have logged."""
+        return (self.path / "log").read_text()
 
     def log_of(self, engine: subprocess.Popen[bytes] | None) -> str:
         """The log lines of one engine; fails if it has ended."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,9 +19,9 @@ from lda.engine import Engine
 from lda.handoff.protocol import encode
 from lda.lmtp.server import Limits
 from lda.local import Settings
-from lda.mailboxes import MaildirConfig
 from lda.privilege import Runner
-from lda.scripts import SieveConfig
+from lda.script_config import SieveConfig
+from lda.store import MaildirConfig
 from lda.submit import SubmitConfig
 from lda.trace import HeadersConfig
 from lda.users import User
@@ -26,7 +29,10 @@ from lda.users.chain import Users
 from tamis.errors import TempFail
 from tamis.journal import Journal
 from tamis.log import Log
+from tamis.service import open_listener
+from tamis.service.accept import Acceptor
 from tests.lda.lmtp.client import LmtpClient
+from tests.lda.site import make_place
 
 RAW = b"Subject: x\n\n.dot\nbody"
 
@@ -59,7 +65,7 @@ class House:
 
     def __init__(self, path: Path, engine: Engine, homes: Homes, lines: list[str]) -> None:
         self.path, self.engine, self.homes, self.lines = path, engine, homes, lines
-        self.servers: list[asyncio.Server] = []
+        self.servers: list[Acceptor] = []
 
     def lmtp(self) -> LmtpClient:
         return LmtpClient(self.path / "lmtp")
@@ -100,10 +106,9 @@ async def house(path: Path, deadline_s: float = 20.0, **limits: object) -> Async
         delivery = make_delivery(homes, threads, lines, deadline_s)
         engine = Engine(delivery, Limits(**chosen), threads, Log(lines.append))  # type: ignore[arg-type]
         one = House(path, engine, homes, lines)
-        loop = asyncio.get_running_loop()
         one.servers = [
-            await loop.create_unix_server(engine.lmtp, path / "lmtp"),
-            await loop.create_unix_server(engine.handoff, path / "handoff"),
+            Acceptor([open_listener(f"unix:{path}/{name}")], take, Log(lines.append))
+            for name, take in (("lmtp", engine.lmtp), ("handoff", engine.handoff))
         ]
         try:
             yield one
@@ -331,3 +336,102 @@ class TestLife:
             assert len(one.inbox("u")) == 1
 
         play(tmp_path, story)
+
+
+class TestFilesThatComeAlong:
+    """A large message is handed over as a descriptor."""
+
+    @staticmethod
+    def send(path: Path, wire: bytes, descriptors: list[int]) -> bytes:
+        """A client's side."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(20)
+            client.connect(str(path / "handoff"))
+            socket.send_fds(client, [wire], descriptors)
+            client.shutdown(socket.SHUT_WR)
+            return client.makefile("rb").read()
+
+    def answer(self, path: Path, words: bytes, descriptors: list[int], inbox: list[bytes]) -> bytes:
+        answers: list[bytes] = []
+
+        async def story(one: House) -> None:
+            head = b"user=u@b\0sender=s@a\0"
+            wire = b"tamis-lda/1 %d %s\n%s" % (len(head), words, head)
+            answers.append(await asyncio.to_thread(self.send, one.path, wire, descriptors))
+            inbox.extend(one.inbox("u"))
+
+        play(path, story)
+        return answers[0]
+
+    def test_it_is_read_from_where_the_message_begins(self, tmp_path: Path) -> None:
+        inbox: list[bytes] = []
+        raw = RAW + b"\n" + b"x" * (3 << 20)
+        with tempfile.TemporaryFile() as file:
+            file.write(b"From s@a\n" + raw)
+            file.flush()
+            answer = self.answer(tmp_path, b"%d fd:9" % len(raw), [file.fileno()], inbox)
+        assert answer.startswith(b"0 2.0.0 ")
+        assert [stored.endswith(raw) for stored in inbox] == [True]
+
+    def test_one_that_is_too_short_is_no_message(self, tmp_path: Path) -> None:
+        inbox: list[bytes] = []
+        with tempfile.TemporaryFile() as file:
+            file.write(RAW)
+            file.flush()
+            assert self.answer(tmp_path, b"%d fd:1" % len(RAW), [file.fileno()], inbox) == b""
+        assert inbox == []
+
+    def test_what_is_no_file_is_not_read(self, tmp_path: Path) -> None:
+        """Reading a pipe could take for ever."""
+        inbox: list[bytes] = []
+        reading, writing = os.pipe()
+        assert self.answer(tmp_path, b"3 fd:0", [reading], inbox) == b""
+        os.close(reading)
+        os.close(writing)
+        assert inbox == []
+
+    @pytest.mark.parametrize("count", [0, 2])
+    def test_there_must_be_exactly_one(self, tmp_path: Path, count: int) -> None:
+        inbox: list[bytes] = []
+        with tempfile.TemporaryFile() as file:
+            file.write(RAW)
+            file.flush()
+            answer = self.answer(tmp_path, b"%d fd:0" % len(RAW), [file.fileno()] * count, inbox)
+        assert (answer, inbox) == (b"", [])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+class TestWhoHandsOver:
+    def answer(self, path: Path, user: str, as_uid: int, trusted: tuple[int, ...] = ()) -> bytes:
+        """What tamis-lda of the account *as_uid* hears; the engine trusts *trusted*."""
+        answers: list[bytes] = []
+        wire = encode({"user": user, "sender": "s@a"}, RAW)
+
+        async def story(one: House) -> None:
+            one.engine._handoff._trusted = {*trusted}
+            os.chmod(one.path / "handoff", 0o666)
+            code = (
+                "import socket, sys; peer = socket.socket(socket.AF_UNIX); peer.connect(sys.argv[1])\n"
+                "peer.sendall(sys.stdin.buffer.read()); sys.stdout.buffer.write(peer.makefile('rb').read())"
+            )
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", code, one.path / "handoff", user=as_uid, group=as_uid,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            answers.append((await process.communicate(wire))[0])
+
+        play(path, story)
+        return answers[0]
+
+    def test_a_stranger_may_not_deliver_to_others(self) -> None:
+        with make_place() as path:
+            assert self.answer(path, "u@b", 65534).startswith(b"75 4.3.0 ")
+
+    def test_whom_the_configuration_trusts_may(self) -> None:
+        with make_place() as path:
+            assert self.answer(path, "u@b", 65534, (65534,)).startswith(b"0 2.0.0 ")
+
+    def test_everybody_may_deliver_to_themselves(self) -> None:
+        """As mailbox_command does; *other* has another uid than we, so the client is to do it."""
+        with make_place() as path:
+            assert self.answer(path, "other@b", 1).startswith(b"away ")

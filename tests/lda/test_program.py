@@ -72,7 +72,10 @@ def test_an_engine_is_used_where_there_is_one(site: Site) -> None:
     """Falling back where a right is missing would be right, slow, and noticed by nobody."""
     engine = site.start()
     assert site.lda("-d", "u@b") == (0, "")
-    wait_for(lambda: "event=delivery transport=pipe" in site.log_of(engine))
+    wait_for(lambda: "event=delivery" in site.log())
+    assert "transport=pipe" in site.log()
+    assert "program=tamis-lda " not in site.log()
+    assert engine.poll() is None
 
 
 def test_unknown_users_bounce_with_the_status_of_unknown_users(quiet: Site) -> None:

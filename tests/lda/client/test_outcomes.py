@@ -73,9 +73,15 @@ class Engine:
 
     def take(self, peer: socket.socket) -> None:
         """Read one request whole."""
-        handoff, message = Handoff(), b""
+        handoff, message, files = Handoff(), b"", []
         while not handoff.complete:
-            message += handoff.feed(peer.recv(65536))
+            data, came, _, _ = socket.recv_fds(peer, 65536, 1)
+            files += came
+            message += handoff.feed(data)
+        if handoff.start is not None:
+            message = os.pread(files[0], handoff.message_bytes + 1, handoff.start)
+        for file in files:
+            os.close(file)
         self.requests.append((handoff.envelope, message))
 
     def close(self) -> None:
@@ -305,15 +311,17 @@ def test_who_the_sender_is(
     assert resident.requests[0][0].get("sender") == sender
 
 
+@pytest.mark.parametrize("more", [0, 2 << 20])
 def test_the_from_line_of_local_is_no_part_of_the_message(
-    tmp_path: Path, engine: Callable[[bytes], Engine]
+    tmp_path: Path, engine: Callable[[bytes], Engine], more: int
 ) -> None:
     resident = engine(b"0 \n")
-    lda(tmp_path, "-d", "u@b", message=b"From s@a  Mon Jan  1 00:00:00 2024\n" + MESSAGE)
-    assert resident.requests[0][1] == MESSAGE
+    message = MESSAGE + b"x" * more
+    lda(tmp_path, "-f", "s@a", "-d", "u@b", message=b"From s@a  Mon Jan  1 00:00:00 2024\n" + message)
+    assert resident.requests[0][1] == message
 
 
-@pytest.mark.parametrize("size", [0, 1, 100_000, (8 << 20) + 1, 20 << 20])
+@pytest.mark.parametrize("size", [0, 1, 100_000, 1 << 20, (1 << 20) + 1, 20 << 20])
 def test_messages_of_any_size_arrive_whole(
     tmp_path: Path, engine: Callable[[bytes], Engine], size: int
 ) -> None:

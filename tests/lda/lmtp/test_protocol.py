@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lda.lmtp.lines import MAX_COMMAND_BYTES
 from lda.lmtp.protocol import (
-    MAX_COMMAND_BYTES,
     MAX_ERRORS,
     MAX_RECIPIENTS,
     Close,
@@ -25,13 +25,14 @@ class Talk:
     """A host that accepts every recipient but ``nobody`` and stores every message."""
 
     limit: int = 0
+    trusted: bool = False
     replies: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     completes: list[Complete] = field(default_factory=list)
     closed: bool = False
 
     def __post_init__(self) -> None:
-        self.protocol = LmtpProtocol("mx.example", self.limit)
+        self.protocol = LmtpProtocol("mx.example", self.limit, trusted=self.trusted)
         self._body = b""
 
     def hear(self, data: bytes) -> None:
@@ -135,14 +136,20 @@ DIALOGUES = [
     (b"LHLO x\r\nMAIL FROM:<a@b> SIZE=99999999999999999999999\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<a@b> SIZE=x\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<a@b> BODY=BINARYMIME\r\n", "250 501"),
-    (b"LHLO x\r\nMAIL FROM:<a@b> RET=HDRS\r\n", "250 555"),
+    (b"LHLO x\r\nMAIL FROM:<a@b> RET=HDRS ENVID=a+2Bb BY=-5;NT\r\n", "250 250"),
+    (b"LHLO x\r\nMAIL FROM:<a@b> RET=SOME\r\n", "250 501"),
+    (b"LHLO x\r\nMAIL FROM:<a@b> ENVID=+0A\r\n", "250 501"),
+    (b"LHLO x\r\nMAIL FROM:<a@b> BY=0;R\r\n", "250 501"),
+    (b"LHLO x\r\nMAIL FROM:<a@b> AUTH=<>\r\n", "250 555"),
     (b"LHLO x\r\nMAIL FROM:a@b\r\n", "250 501"),
     (b"LHLO x\r\nMAIL TO:<a@b>\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<a@b>x\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<\xff@b>\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<a\x01@b>\r\n", "250 501"),
     (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\n", "250 250 501"),
-    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> NOTIFY=NEVER\r\n", "250 250 555"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> NOTIFY=NEVER,DELAY\r\n", "250 250 501"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> ORCPT=a@b\r\n", "250 250 501"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> X=Y\r\n", "250 250 555"),
     (b"VRFY x\r\nNOOP x\r\nRSET\r\n", "252 250 250"),
     (b"RSET x\r\nDATA x\r\n", "501 501"),
     (b"what\r\n", "500"),
@@ -150,7 +157,11 @@ DIALOGUES = [
     (b"NO\rOP\r\n", "500"),
     (b"NO\0OP\r\n", "500"),
     (b"x" * (MAX_COMMAND_BYTES + 10) + b"\r\nNOOP\r\n", "500 250"),
-    (b"BDAT 3 LAST\r\nRSET\r\n", "502"),
+    (b"BDAT 3 LAST\r\nabcNOOP\r\n", "503 250"),
+    (b"BDAT x\r\nNOOP\r\n", "501"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nBDAT 3\r\nabcDATA\r\nRSET\r\n", "250 250 250 250 503 250"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nBDAT 3\r\nabcRCPT TO:<c@d>\r\n", "250 250 250 250 503"),
+    (b"XCLIENT ADDR=192.0.2.1\r\n", "550"),
     (b"QUIT\r\nNOOP\r\n", "221"),
     (b"\r\n" * MAX_ERRORS + b"NOOP\r\n", "500 " * MAX_ERRORS + "421"),
 ]
@@ -164,7 +175,8 @@ def test_each_command_has_its_answer_in_order(wire: bytes, codes: str, size: int
 
 def test_lhlo_offers_what_is_there_and_no_more() -> None:
     offered = [line[4:] for line in talk(b"LHLO x\r\n", limit=1000).replies[1:]]
-    assert offered == ["mx.example", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 1000"]
+    words = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN"]
+    assert offered == ["mx.example", *words, "SIZE 1000"]
 
 
 ADDRESSES = [
@@ -252,3 +264,56 @@ def test_only_a_connection_without_transaction_is_idle() -> None:
     assert host.protocol.idle
     host.hear(b"MA")
     assert not host.protocol.idle
+
+
+CHUNKS = [
+    ([b"a\r\nb\r\n"], b"a\nb\n"),
+    ([b"a\r", b"\nb"], b"a\nb"),
+    ([b"a\r", b"b\r"], b"a\rb\r"),
+    ([b"a\r", b""], b"a\r"),
+    ([b"\r\n.\r\n", b".x\r\n"], b"\n.\n.x\n"),
+    ([b"", b""], b""),
+    ([b"\0\xff\n\r\n"], b"\0\xff\n\n"),
+]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("chunks", "message"), CHUNKS)
+def test_chunks_are_counted_and_hold_anything(chunks: list[bytes], message: bytes, size: int) -> None:
+    """RFC 3030; the last chunk is answered once for each recipient."""
+    wire = BEGIN.removesuffix(b"DATA\r\n")
+    for number, chunk in enumerate(chunks, 1):
+        wire += b"BDAT %d%s\r\n" % (len(chunk), b" last" if number == len(chunks) else b"") + chunk
+    host = talk(wire + b"NOOP\r\n", size)
+    assert host.messages == [message]
+    assert host.codes() == ["220", "250", "250", "250", *["250"] * len(chunks), "250"]
+
+
+def test_what_an_aborted_transaction_has_sent_is_no_part_of_the_next() -> None:
+    host = talk(
+        BEGIN.removesuffix(b"DATA\r\n")
+        + b"BDAT 3\r\nabcRSET\r\n"
+        + BEGIN.partition(b"\r\n")[2]
+        + b"x\r\n.\r\n"
+    )
+    assert host.codes()[-1] == "250"
+    assert [complete.recipients for complete in host.completes] == [("u@b.example",)]
+
+
+def test_a_trusted_peer_says_for_whom_it_speaks() -> None:
+    """Postfix's XCLIENT_README: the dialogue begins anew."""
+    host = Talk(trusted=True)
+    host.hear(
+        b"LHLO x\r\nXCLIENT ADDR=IPV6:2001:db8::1 NAME=[UNAVAILABLE] LOGIN=a+40b\r\nMAIL FROM:<>\r\n"
+        + BEGIN
+        + b".\r\n"
+    )
+    assert host.codes() == ["220", "250", "220", "503", "250", "250", "250", "354", "250"]
+    assert host.completes[0].client == {"ADDR": "2001:db8::1", "LOGIN": "a@b"}
+
+
+@pytest.mark.parametrize("argument", [b"", b"ADDR", b"ADDR=x", b"ADDR=1.2.3"])
+def test_a_bad_xclient_changes_nothing(argument: bytes) -> None:
+    host = Talk(trusted=True)
+    host.hear(b"LHLO x\r\nXCLIENT " + argument + b"\r\nMAIL FROM:<>\r\n")
+    assert host.codes() == ["220", "250", "501", "250"]

@@ -1,0 +1,145 @@
+"""prefork - the parent of the workers: starts them on shared sockets, replaces the dead, tells them to reload or stop.
+
+Workers are executed anew and not just forked: the parent has threads and a loop by then, whose locks a forked child
+would inherit in whatever state they are. Each gets the listening sockets and, as its standard input, a pipe that ends
+with the parent, and reads the configuration as the parent has found it good: a file that is bad by now must not keep a
+worker from being replaced. A worker that dies at once is not replaced at once: the wait doubles up to `MAX_WAIT_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tamis import metrics
+from tamis.log import Log
+
+MAX_WAIT_S = 10.0
+HEALTHY_S = 5.0  # a worker that lived so long did not die of its configuration
+
+
+class Snapshot:
+    """The configuration for the workers, in memory. *check*: raises ConfigError where the file at a path is bad."""
+
+    def __init__(self, source: Path, check: Callable[[Path], object]) -> None:
+        self._source = source
+        self._check = check
+        self._text = b""
+        self.descriptor = os.memfd_create("tamis.toml")
+        self.update()
+
+    @property
+    def path(self) -> Path:
+        """Where a process that has inherited the descriptor finds it."""
+        return Path(f"/dev/fd/{self.descriptor}")
+
+    def update(self) -> None:
+        """Take the file as it is now. Raises ConfigError, and keeps what was there."""
+        self._check(self._source)  # whose complaints name the file
+        try:
+            self._write(self._source.read_bytes())
+            self._check(self.path)  # it may have changed in between
+        except BaseException:
+            self._write(self._text)
+            raise
+        self._text = self.path.read_bytes()
+
+    def _write(self, text: bytes) -> None:
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, text, 0)
+
+
+class Workers:
+    """The processes. *command* starts one, its slot added; *inherited*: descriptors that it keeps.
+
+    died: called for each that ended without being told to."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        count: int,
+        inherited: Sequence[int],
+        log: Log,
+        died: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._command = command
+        self._count = count
+        self._inherited = tuple(inherited)
+        self._log = log
+        self._died = died
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start all, and keep them."""
+        self._keepers = [asyncio.create_task(self._keep(slot)) for slot in range(self._count)]
+
+    async def _keep(self, slot: int) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0
+        while True:
+            started = loop.time()
+            status = await self._run(slot)
+            metrics.forget_worker(slot)
+            if self._stopping:
+                return
+            self._died()
+            wait_s = 0.0 if loop.time() - started > HEALTHY_S else min(MAX_WAIT_S, wait_s * 2 or 0.1)
+            self._log.error("worker died", slot=slot, status=_ending(status), again_in_s=wait_s)
+            await asyncio.sleep(wait_s)
+
+    async def _run(self, slot: int) -> int:
+        """One life of a worker; its return code, or that of one that could not be started."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                "--worker",
+                str(slot),
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=self._inherited,
+                env={**os.environ, "TAMIS_WORKER": str(slot)},
+            )
+        except OSError as exc:
+            self._log.error("worker cannot be started", slot=slot, error=exc.strerror or str(exc))
+            return os.EX_OSERR
+        self._processes[slot] = process
+        self._log.info("worker started", slot=slot, worker_pid=process.pid)
+        if self._stopping:
+            process.terminate()
+        status = await process.wait()
+        del self._processes[slot]
+        return status
+
+    def reload(self) -> None:
+        """Tell all to read the configuration again."""
+        self._signal(signal.SIGHUP)
+
+    async def stop(self) -> None:
+        """Tell all to let their sessions end, and wait for them."""
+        self._stopping = True
+        self._signal(signal.SIGTERM)
+        for keeper in self._keepers:
+            if keeper not in self._busy():
+                keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    def _busy(self) -> set[asyncio.Task[None]]:
+        """Those whose worker lives; the others only wait for its next start."""
+        return {self._keepers[slot] for slot in self._processes}
+
+    def kill(self) -> None:
+        """End all at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in list(self._processes.values()):
+            if process.returncode is None:
+                process.send_signal(number)
+
+
+def _ending(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit {status}"
