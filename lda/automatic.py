@@ -1,4 +1,4 @@
-"""automatic - the site's options for what scripts send and remember by themselves: vacation, duplicate, notify."""
+"""automatic - the site's options for what scripts send and remember by themselves: vacation and duplicate."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lda.sieve.extensions.duplicate import DuplicateOptions
-from lda.sieve.extensions.enotify import NotifyOptions
 from lda.sieve.extensions.vacation import VacationOptions
-from lda.users import User
 from tamis.config.schema import Duration, option
 
 _DAY_S = 86_400.0
@@ -20,7 +18,7 @@ class VacationConfig:
 
     min_period: Duration = option(Duration(_DAY_S), "a sender is not answered again sooner", at_least=0)
     max_period: Duration = option(
-        Duration(60 * _DAY_S), "nor later, whatever the script says; 0: no limit", at_least=0
+        Duration(0.0), "nor later, whatever the script says; 0: no limit", at_least=0
     )
     default_period: Duration = option(Duration(7 * _DAY_S), "for scripts that do not say", at_least=0)
     default_subject: str = option("Automated reply", "for messages without one")
@@ -28,6 +26,9 @@ class VacationConfig:
     check_recipient: bool = option(True, "reply only to messages that name an address of the user's")
     use_original_recipient: bool = option(False, "the address before aliases is an address of the user's too")
     send_from_recipient: bool = option(False, "bounces of replies go to the user; else to nobody")
+    to_header_ignore_envelope: bool = option(
+        False, "To names who wrote the message (Sender, Resent-From, From), whoever the envelope's sender is"
+    )
 
     def problems(self) -> Iterator[str]:
         """Bounds that exclude each other."""
@@ -43,24 +44,22 @@ class DuplicateConfig:
     max_period: Duration = option(Duration(2 * _DAY_S), "whatever the script says", at_least=0)
 
 
-def settings(
-    user: User, vacation: VacationConfig, duplicate: DuplicateConfig, notifications: int
-) -> tuple[object, ...]:
-    """The options of the language's extensions, for `Context.settings`."""
-    return (
-        VacationOptions(
-            min_period_s=int(vacation.min_period),
-            max_period_s=int(vacation.max_period),
-            default_period_s=int(vacation.default_period),
-            default_subject=vacation.default_subject,
-            subject_template=vacation.subject,
-            user_email=user.name if "@" in user.name else "",
-            use_original_recipient=vacation.use_original_recipient,
-            check_recipient=vacation.check_recipient,
-            send_from_recipient=vacation.send_from_recipient,
-        ),
-        DuplicateOptions(
-            default_period_s=int(duplicate.default_period), max_period_s=int(duplicate.max_period)
-        ),
-        NotifyOptions(max_notifications=notifications),
+def vacation(config: VacationConfig, user_email: str) -> VacationOptions:
+    """As the extension takes them. user_email: the user's own address, or ""."""
+    return VacationOptions(
+        min_period_s=int(config.min_period),
+        max_period_s=int(config.max_period),
+        default_period_s=int(config.default_period),
+        default_subject=config.default_subject,
+        subject_template=config.subject,
+        user_email=user_email,
+        use_original_recipient=config.use_original_recipient,
+        check_recipient=config.check_recipient,
+        send_from_recipient=config.send_from_recipient,
+        to_header_ignore_envelope=config.to_header_ignore_envelope,
     )
+
+
+def duplicate(config: DuplicateConfig) -> DuplicateOptions:
+    """As the extension takes them."""
+    return DuplicateOptions(default_period_s=int(config.default_period), max_period_s=int(config.max_period))

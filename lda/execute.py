@@ -1,9 +1,10 @@
 """execute - what a script decided becomes files in a Maildir and messages in the queue, as one transaction.
 
 Every copy is first written and synced where no reader sees it; then all are made visible; redirects come
-last, for they cannot be taken back. A failure before the first redirect undoes everything and defers the
-message: it will come again. After one, deferring would send it twice: then the message is kept and the
-failure noted.
+last, and programs that take the message, for they cannot be taken back. A failure before the first of them
+undoes everything and defers the message: it will come again. After one, deferring would send it twice: then
+the message is kept and the failure noted. A program that fails is no reason to defer, for it may fail for ever:
+the message is kept and the programs after it are not run, unless the script only tries it (``:try``).
 
 When all that is done, messages of our own are sent (a vacation's reply, a notification), and what is to be
 remembered is written down. Those failures are noted and change nothing: the message itself is safe.
@@ -20,12 +21,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lda import sieve
+from lda.afterwards import finish
+from lda.copies import Copy
 from lda.folders import BadMailbox
-from lda.maildir import Copy
+from lda.handover import Passed, pass_on
+from lda.refusal import reply_text
 from lda.sieve.extensions.duplicate import Mark, Seen
+from lda.sieve.extensions.extlists import FindInLists, ListMembers, ListsExist
+from lda.sieve.extensions.mailboxid import MailboxWithId
+from lda.sieve.extensions.metadata import Annotation
+from lda.sieve.extensions.pipe import ToProgram
 from lda.sieve.extensions.special_use import SpecialUse
 from lda.sieve.letter import Letter, Send
-from tamis.errors import TempFail
+from lda.sieve.programs import RunProgram
+from lda.sieve.terms import Terms
 from tamis.mail.message import Message
 from tamis.verdict import Kind, Verdict, reject
 
@@ -43,17 +52,45 @@ class World(Protocol):
         """The mailbox that has the special use *flag* (``\\junk``), or "". mailbox: only that one counts; "": any."""
         ...
 
+    def with_id(self, object_id: str) -> str:
+        """The mailbox that has the object identifier (RFC 8474), or ""."""
+        ...
+
     def stage(self, mailbox: str, message: Message | None, flags: tuple[str, ...], *, create: bool) -> Copy:
         """A copy, not yet visible. message: None is the one as received. Raises BadMailbox; the INBOX is
         made."""
         ...
 
-    def redirect(self, address: str, message: Message | None) -> None:
-        """Send a copy."""
+    def obstacle(self, mailbox: str, *, create: bool) -> str:
+        """Why no copy can be stored into the mailbox, or ""."""
+        ...
+
+    def annotation(self, mailbox: str | None, name: str) -> str | None:
+        """The value of an annotation, of the server where there is no mailbox."""
+        ...
+
+    def listed(self, question: FindInLists | ListsExist | ListMembers) -> sieve.Answer:
+        """What an external list says."""
+        ...
+
+    def redirect(self, address: str, message: Message | None, terms: Terms) -> str:
+        """Send a copy; why it was not sent, "" if it was."""
         ...
 
     def send(self, letter: Letter) -> None:
-        """Send a message of our own."""
+        """Send a message of our own. Raises PermFail where the MTA will never take it."""
+        ...
+
+    def file(self, letter: Letter, copy: sieve.FileInto) -> None:
+        """Store a copy of what was sent. Raises BadMailbox, PermFail."""
+        ...
+
+    def program(self, question: RunProgram) -> sieve.Answer:
+        """Run a program for the script."""
+        ...
+
+    def pipe(self, action: ToProgram) -> None:
+        """Have a program take the message. Raises `programs.Failed`."""
         ...
 
     def seen(self, key: str) -> bool:
@@ -93,7 +130,7 @@ def interpret(run: Generator[sieve.Question, sieve.Answer, sieve.Plan], world: W
         return plan
 
 
-def _answer(question: sieve.Question, world: World) -> sieve.Answer:
+def _answer(question: sieve.Question, world: World) -> sieve.Answer:  # noqa: PLR0911 - a table
     match question:
         case sieve.MailboxExists(mailbox=mailbox):
             return world.has(mailbox)
@@ -101,21 +138,36 @@ def _answer(question: sieve.Question, world: World) -> sieve.Answer:
             return world.seen(key)
         case SpecialUse(flag=flag, mailbox=mailbox):
             return world.special_use(flag, mailbox)
-    return None  # about what this host does not have: annotations, external lists
+        case MailboxWithId(object_id=object_id):
+            return world.with_id(object_id)
+        case sieve.CanStore(mailbox=mailbox, create=create):
+            return world.obstacle(mailbox, create=create)
+        case Annotation(mailbox=where, name=name):
+            return world.annotation(where, name)
+        case FindInLists() | ListsExist() | ListMembers():
+            return world.listed(question)
+        case RunProgram():
+            return world.program(question)
+    return None  # about what this host does not have
 
 
-def execute(plan: sieve.Plan, world: World, default_mailbox: str = INBOX) -> Done:
-    """Do what *plan* says. Raises OSError or TempFail; then nothing has been done.
+def execute(plan: sieve.Plan, world: World, default_mailbox: str = INBOX, *, utf8: bool = False) -> Done:
+    """Do what *plan* says. *utf8*: a refusal may be in UTF-8. Raises OSError or TempFail; then nothing has been done.
 
     A refusal comes after what scripts before the one that refuses have done with the message."""
-    done = Done(_verdict(plan))
+    done = Done(_verdict(plan, utf8))
     with ExitStack() as staged:
         copies = _stage(_wanted(plan, default_mailbox), world, done, staged)
-        redirects = [action for action in plan.actions if isinstance(action, sieve.Redirect)]
         try:
             for copy in copies:
                 copy.commit()
-            _redirect(redirects, world, done, kept=bool(copies))
+            passed = pass_on(plan.actions, world)
+            late = _late(passed, plan, default_mailbox, stored=_mailboxes(done))
+            done.actions += passed.actions
+            done.notes += passed.notes
+            for copy in _stage(late, world, done, staged):
+                copies.append(copy)
+                copy.commit()
         except BaseException:
             for copy in copies:
                 copy.undo()
@@ -124,51 +176,21 @@ def execute(plan: sieve.Plan, world: World, default_mailbox: str = INBOX) -> Don
         done.actions.append("reject")
     if not done.actions:
         done.actions.append("discard")
-    _afterwards(plan, world, done)
+    told = finish(plan, world)
+    done.actions += told.actions
+    done.notes += told.notes
     return done
 
 
-def _verdict(plan: sieve.Plan) -> Verdict:
+def _refuses(plan: sieve.Plan) -> bool:
+    return any(isinstance(action, sieve.Reject) for action in plan.actions)
+
+
+def _verdict(plan: sieve.Plan, utf8: bool) -> Verdict:
     for action in plan.actions:
         if isinstance(action, sieve.Reject):
-            return reject("5.7.1", " ".join(action.reason.split()), reason="sieve")
+            return reject("5.7.1", reply_text(action.reason, utf8=utf8), reason="sieve")
     return Verdict(Kind.PASS, "2.0.0", "Delivered")
-
-
-def _afterwards(plan: sieve.Plan, world: World, done: Done) -> None:
-    """What the message does not depend on. When the MTA has failed once it is not tried again: that takes time, and
-    past the deadline the message, stored already, would be deferred."""
-    works = True
-    for action in plan.actions:
-        try:
-            match action:
-                case Send() if works:
-                    _send(action, world, done)
-                case Send():
-                    done.notes.append(f"{action.name} failed: not tried")
-                case Mark():
-                    world.remember(action.key, action.keep_s)
-        except TempFail as exc:
-            works = False
-            done.notes.append(f"{action.name} failed: {exc.text}")
-        except OSError as exc:
-            done.notes.append(f"{action.name} failed: {exc.strerror or exc}")
-
-
-def _send(action: Send, world: World, done: Done) -> None:
-    """The letters of *action*, or a word about why there are none."""
-
-    def send() -> None:
-        for letter in action.letters:
-            world.send(letter)
-            done.actions.append(f"{action.name} {letter.recipient}")
-
-    if not action.letters:
-        done.actions.append(f"no {action.name}: {action.declined}")
-    elif not action.once:
-        send()
-    elif not world.once(action.once, action.keep_s, send):
-        done.actions.append(f"no {action.name}: sent before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +215,7 @@ def _wanted(plan: sieve.Plan, default_mailbox: str) -> list[_Wanted]:
                 copies.append(
                     _Wanted("fileinto", action.mailbox, action.flags, action.message, action.create)
                 )
-            case sieve.Redirect() | sieve.Discard() | sieve.Reject() | Send() | Mark():
+            case sieve.Redirect() | sieve.Discard() | sieve.Reject() | Send() | Mark() | ToProgram():
                 pass
             case _:
                 raise TypeError(f"no way to do {type(action).__name__}")
@@ -228,21 +250,17 @@ def _stage(wanted: list[_Wanted], world: World, done: Done, staged: ExitStack) -
     return copies
 
 
-def _redirect(redirects: list[sieve.Redirect], world: World, done: Done, *, kept: bool) -> None:
-    """Send all. TempFail only while none is sent."""
-    sent = failed = False
-    for action in redirects:
-        try:
-            world.redirect(action.address, action.message)
-        except TempFail as exc:
-            if not sent:
-                raise
-            failed = True
-            done.notes.append(f"redirect to {action.address!r} failed: {exc.text}")
-        else:
-            sent = True
-            done.actions.append(f"redirect {action.address}")
-    if failed and not kept:
-        with world.stage(INBOX, None, (), create=True) as copy:
-            copy.commit()
-        done.actions.append(f"keep {INBOX}")
+def _mailboxes(done: Done) -> set[str]:
+    """Where there are copies."""
+    words = (action.partition(" ") for action in done.actions)
+    return {mailbox for word, _, mailbox in words if word in ("keep", "fileinto")}
+
+
+def _late(passed: Passed, plan: sieve.Plan, default_mailbox: str, stored: set[str]) -> list[_Wanted]:
+    """The copy that is due after all, if any; a failed script keeps the message as received (RFC 5228 section
+    2.10.6)."""
+    if passed.broken and _canonical(default_mailbox) not in stored:
+        return [_Wanted("keep", default_mailbox, (), None)]
+    if passed.keeps_after_all(plan) or (passed.withheld and not (passed.left or stored or _refuses(plan))):
+        return [_Wanted("keep", default_mailbox, plan.keep_flags, plan.keep_message)]
+    return [_Wanted("keep", INBOX, (), None)] if passed.lost and not stored else []

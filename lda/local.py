@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from lda import automatic, scripts, sieve
+from lda import programs, scripts, sieve, success
+from lda.annotations import Annotations
+from lda.attempts import Attempt, booted, identify
+from lda.duplicates import Duplicates
 from lda.envelope import Envelope
 from lda.execute import INBOX, Done, execute, interpret
-from lda.mailboxes import Mailboxes, MaildirConfig
-from lda.maildir import Maildir, tempfail
+from lda.forward import Owner
+from lda.mailboxes import Mailboxes
+from lda.maildir import tempfail
+from lda.outside import Outside
+from lda.quota.config import QuotaConfig
+from lda.redirects import Redirects
+from lda.script_config import SieveConfig
+from lda.script_context import context, postmaster, user_email
+from lda.scripts import Sequence, Shelf
 from lda.seen import Memory
+from lda.store import MaildirConfig, MailStore
 from lda.submit import SubmitConfig
 from lda.trace import HeadersConfig
 from lda.users import User
-from lda.users.rows import expand, maildir_of
+from lda.users.rows import Location, expand
+from tamis.errors import PermFail, TempFail
 from tamis.mail.message import Message
+from tamis.verdict import Kind, Verdict, reject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,36 +45,67 @@ class Settings:
     hostname: str
     recipient_delimiter: str
     maildir: MaildirConfig
-    sieve: scripts.SieveConfig
+    quota: QuotaConfig = field(default_factory=QuotaConfig)
+    sieve: SieveConfig
     submit: SubmitConfig
     headers: HeadersConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One message for one user."""
+    """One message for one user. forward_sender: the envelope's sender for redirects (`lda.srs`); None: it stays."""
 
     user: User
     envelope: Envelope
     message: Message
+    forward_sender: str | None = None
 
 
-def deliver(job: Job, settings: Settings) -> Done:
-    """Deliver. Raises TempFail; then nothing has been delivered."""
-    world = Mailboxes(
-        Maildir(maildir_of(job.user, settings.maildir.location), settings.hostname),
-        config=settings.maildir,
-        headers=settings.headers,
-        submission=settings.submit,
-        memory=Memory(Path(expand(settings.sieve.memory, job.user)), time.time()),
-        envelope=job.envelope,
-        message=job.message,
-    )
+def deliver(job: Job, settings: Settings, shelf: Shelf | None = None) -> Done:
+    """Deliver. *shelf*: what deliveries share. Raises TempFail; then nothing has been delivered."""
+    shelf = shelf or Shelf()
+    place = shelf.place(job.user, settings.maildir)
+    root = job.user.home if place.mbox else place.path
+    with Attempt.open(root, identify(job.envelope, job.message), since=booted()) as attempt:
+        if attempt.over:
+            return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before"])
+        duplicates = _duplicates(job, settings)
+        if duplicates and duplicates.seen():
+            return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before: same Message-ID"])
+        done = _deliver(job, settings, shelf, place, attempt)
+        if done.verdict.kind is Kind.PASS:
+            if duplicates:
+                duplicates.remember()
+            attempt.finish()
+        return done
+
+
+def _duplicates(job: Job, settings: Settings) -> Duplicates | None:
+    keep_s = int(settings.maildir.duplicates)
+    if not keep_s:
+        return None
+    return Duplicates(
+        job.message, Memory(Path(expand(settings.sieve.memory, job.user)), time.time()), keep_s
+    )  # fmt: skip
+
+
+def _deliver(job: Job, settings: Settings, shelf: Shelf, place: Location, attempt: Attempt) -> Done:
+    notes: list[str] = []
+    store = MailStore(
+        place, job.user, settings.maildir, settings.quota, hostname=settings.hostname, envelope=job.envelope,
+        attempt=attempt, tell=notes.append,
+    )  # fmt: skip
+    world = _world(job, settings, shelf, store, attempt, notes)
     try:
-        decided = _decide(job, settings, world)
-        done = execute(decided.plan, world, job.envelope.mailbox or INBOX)
+        decided = _decide(job, settings, shelf, world)
+        attempt.begin()
+        done = execute(decided.plan, world, job.envelope.mailbox or INBOX, utf8=job.envelope.utf8)
     except OSError as exc:
         raise tempfail(exc) from exc
+    except PermFail as exc:  # over quota; nothing has been delivered
+        return Done(reject(exc.status, exc.text, reason="quota"), ["reject"])
+    store.settle()
+    _report(job, settings, world, done)
     done.sieve, done.sieve_s = decided.sieve, decided.sieve_s
     done.notes = [*([decided.problem] if decided.problem else []), *done.notes, *world.notes]
     for note in (*done.notes, *map(str, decided.plan.warnings)):
@@ -69,9 +113,72 @@ def deliver(job: Job, settings: Settings) -> Done:
     return done
 
 
+def _report(job: Job, settings: Settings, world: Mailboxes, done: Done) -> None:
+    """Tell the sender who asked that the message has arrived. A failure is noted: the message is safe."""
+    if done.verdict.kind is not Kind.PASS or not success.wanted(job.envelope):
+        return
+    verbs = {action.partition(" ")[0] for action in done.actions}
+    relayed = "redirect" in verbs and not verbs & {"keep", "fileinto"}
+    now = datetime.now().astimezone()
+    letter = success.report(job.envelope, job.message, settings.hostname, now, relayed=relayed)
+    try:
+        world.send(letter)
+    except (TempFail, PermFail) as exc:
+        done.notes.append(f"report of success failed: {exc.text}")
+    else:
+        done.actions.append(f"report {letter.recipient}")
+
+
+def _world(
+    job: Job, settings: Settings, shelf: Shelf, store: MailStore, attempt: Attempt, notes: list[str]
+) -> Mailboxes:
+    """What the plan acts on, with all that it needs."""
+    config, user, envelope = settings.sieve, job.user, job.envelope
+    memory = Memory(Path(expand(config.memory, user)), time.time())
+    annotations = Path(expand(config.annotations, user)) if config.annotations else None
+    return Mailboxes(
+        store,
+        headers=settings.headers,
+        submission=settings.submit,
+        memory=memory,
+        attempt=attempt,
+        redirects=Redirects(
+            config=config.redirect,
+            submission=settings.submit,
+            hostname=settings.hostname,
+            owner=Owner(
+                user_email=user_email(user),
+                postmaster=postmaster(config, settings.hostname),
+                rewritten=job.forward_sender if job.forward_sender is not None else envelope.sender,
+            ),
+            envelope=envelope,
+            memory=memory,
+            attempt=attempt,
+            notes=notes,
+        ),
+        outside=Outside(annotations=Annotations(annotations), lists=shelf.lists, paths=config.lists),
+        programs=_programs(job, settings, shelf),
+        envelope=envelope,
+        message=job.message,
+        notes=notes,
+    )
+
+
+def _programs(job: Job, settings: Settings, shelf: Shelf) -> programs.Programs:
+    told = programs.environment(
+        home=job.user.home,
+        user=job.user.name,
+        host=settings.hostname,
+        sender=job.envelope.sender,
+        recipient=job.envelope.recipient,
+        original_recipient=job.envelope.original_recipient,
+    )
+    return programs.Programs(settings.sieve.programs, told, shelf.trusted)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Decided:
-    """The plan; log: the file for its user's eyes; problem: what is wrong with the script, if the plan keeps."""
+    """The plan; log: the file for its user's eyes; problem: what is wrong with a script, if the plan keeps."""
 
     plan: sieve.Plan
     log: Path | None = None
@@ -80,45 +187,41 @@ class _Decided:
     sieve_s: float = 0.0
 
 
-def _decide(job: Job, settings: Settings, world: Mailboxes) -> _Decided:
-    try:
-        found = scripts.find(job.user, settings.sieve)
-    except scripts.Unusable as exc:
-        problem = f"the script cannot be used, the message is kept: {exc}"
-        return _Decided(plan=sieve.Plan(), log=exc.log, problem=problem, sieve="script_error")
-    if found is None:
-        return _Decided(plan=sieve.Plan())
+def _decide(job: Job, settings: Settings, shelf: Shelf, world: Mailboxes) -> _Decided:
+    sequence = Sequence(job.user, settings.sieve, shelf)
     started = time.monotonic()
-    plan = interpret(_run(found.script, job, settings), world)
+    plan = interpret(_run(sequence, job, settings), world)
     took_s = time.monotonic() - started
-    if plan.error is None:
-        return _Decided(plan=plan, log=found.log, sieve="ok", sieve_s=took_s)
-    problem = f"the script has failed, the message is kept: {plan.error.render()}"
-    return _Decided(plan=plan, log=found.log, problem=problem, sieve="run_error", sieve_s=took_s)
+    if sequence.problem:
+        problem = f"the script cannot be used, the message is kept: {sequence.problem}"
+        return _Decided(plan=plan, log=sequence.log, problem=problem, sieve="script_error", sieve_s=took_s)
+    if plan.error is not None:
+        problem = f"the script has failed, the message is kept: {plan.error.render()}"
+        return _Decided(plan=plan, log=sequence.log, problem=problem, sieve="run_error", sieve_s=took_s)
+    if not sequence.used:
+        return _Decided(plan=plan)
+    return _Decided(plan=plan, log=sequence.log, sieve="ok", sieve_s=took_s)
 
 
 def _run(
-    script: sieve.Script, job: Job, settings: Settings
+    sequence: Sequence, job: Job, settings: Settings
 ) -> Generator[sieve.Question, sieve.Answer, sieve.Plan]:
     envelope = sieve.Envelope(
         sender=job.envelope.sender,
         recipient=job.envelope.recipient,
         original_recipient=job.envelope.original_recipient,
+        terms=job.envelope.terms,
     )
-    options = settings.sieve
-    context = sieve.Context(
-        user=job.user.name,
-        now=datetime.now().astimezone(),
-        clock=time.thread_time,
+    known = context(
+        job.user,
+        settings.sieve,
+        job.envelope,
+        hostname=settings.hostname,
         recipient_delimiter=settings.recipient_delimiter,
         default_mailbox=job.envelope.mailbox or INBOX,
-        environment=_environment(settings.hostname),
-        settings=automatic.settings(job.user, options.vacation, options.duplicate, options.notifications),
+        now=datetime.now().astimezone(),
+        clock=time.thread_time,
+        limits=sequence.prepared.limits,
+        fixed=sequence.prepared.options,
     )
-    return sieve.run_scripts([script], job.message, envelope, context)
-
-
-def _environment(hostname: str) -> dict[str, str]:
-    """The items of RFC 5183 that a delivery knows."""
-    domain = hostname.partition(".")[2]
-    return {"host": hostname, "domain": domain, "location": "MDA", "phase": "during"}
+    return sieve.run_scripts(sequence, job.message, envelope, known, last=sequence.last())

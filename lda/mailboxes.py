@@ -1,51 +1,30 @@
-"""mailboxes - the world that a plan acts on: one user's mailboxes, their memory, and the MTA for what is sent.
+"""mailboxes - the world that a plan acts on: one user's mailboxes, their memory, the MTA and the site's programs.
 
-It turns names into folders (`lda.folders`), puts the trace fields on top and has `lda.maildir` write. With
-`autocreate` a missing folder is made, with `autosubscribe` it is also subscribed to.
+It puts the trace fields on top and has `lda.store` write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
+from lda.attempts import Attempt
+from lda.copies import Copy
 from lda.envelope import Envelope
-from lda.folders import BadMailbox, Naming
-from lda.maildir import Copy, Maildir, letters
+from lda.folders import BadMailbox
+from lda.outside import Outside
+from lda.programs import Programs
+from lda.redirects import Redirects
 from lda.seen import Memory
+from lda.sieve import Answer, FileInto
+from lda.sieve.extensions.extlists import FindInLists, ListMembers, ListsExist
+from lda.sieve.extensions.pipe import ToProgram
 from lda.sieve.letter import Letter
+from lda.sieve.programs import RunProgram
+from lda.sieve.terms import Terms
+from lda.store import MailStore
 from lda.submit import SubmitConfig, submit
-from lda.subscriptions import subscribe
-from lda.trace import HeadersConfig, delivered_to, prepended
-from tamis.config.schema import option
+from lda.trace import HeadersConfig, prepended
 from tamis.mail.message import Message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaildirConfig:
-    """The users' mail stores: Maildir++, as Dovecot lays it out."""
-
-    location: str = option("{home}/Maildir", "where the database names none; {home} {user} {local} {domain}")
-    separator: Literal[".", "/"] = option(".", "between levels of a folder's name, as in Dovecot's namespace")
-    prefix: str = option("", "of the namespace, such as INBOX. ; users may omit it")
-    autocreate: bool = option(False, "make a folder that a script names and that is missing")
-    autosubscribe: bool = option(False, "subscribe the user to a folder so made")
-
-    special_use: dict[str, str] = option(
-        {"Drafts": "Drafts", "Junk": "Junk", "Sent": "Sent", "Trash": "Trash"},
-        "which folder has which special use (RFC 6154), as in Dovecot's configuration",
-    )
-
-    def problems(self) -> Iterator[str]:
-        """A template that names what is not there."""
-        try:
-            where = self.location.format(home="/home", user="", local="", domain="")
-        except (KeyError, IndexError, ValueError) as exc:
-            yield f"location: {{home}}, {{user}}, {{local}} and {{domain}} can stand in it, not {exc}"
-            return
-        if not where.startswith("/"):
-            yield "location: must be absolute or begin with {home}"
 
 
 class Mailboxes:
@@ -53,75 +32,98 @@ class Mailboxes:
 
     def __init__(
         self,
-        maildir: Maildir,
+        store: MailStore,
         *,
-        config: MaildirConfig,
         headers: HeadersConfig,
         submission: SubmitConfig,
         memory: Memory,
+        attempt: Attempt,
+        redirects: Redirects,
+        outside: Outside,
+        programs: Programs,
         envelope: Envelope,
         message: Message,
+        notes: list[str] | None = None,
     ) -> None:
-        self._maildir = maildir
-        self._naming = Naming(separator=config.separator, prefix=config.prefix)
-        self._special_use = {f"\\{use}".lower(): name for use, name in config.special_use.items()}
-        self._create = config.autocreate or envelope.create
-        self._subscribe = config.autosubscribe or envelope.subscribe
+        self._store = store
         self._headers = headers
         self._submit = submission
         self._memory = memory
+        self._attempt = attempt
+        self._redirects = redirects
+        self._outside = outside
+        self._programs = programs
         self._envelope = envelope
         self._message = message
-        self.notes: list[str] = []
+        self.notes: list[str] = [] if notes is None else notes
 
     def has(self, mailbox: str) -> bool:
         """Whether the mailbox is there."""
+        return self._store.has(mailbox)
+
+    def obstacle(self, mailbox: str, *, create: bool) -> str:
+        """Why no copy can be stored into the mailbox, or ""."""
+        return self._store.obstacle(mailbox, create=create)
+
+    def annotation(self, mailbox: str | None, name: str) -> str | None:
+        """The value of an annotation of the mailbox, or of the server; None without one."""
         try:
-            return self._maildir.has(self._naming.directory(mailbox))
+            directory = self._store.directory(mailbox or "")
         except BadMailbox:
-            return False
+            return None
+        place = self._store.root / directory
+        return self._outside.annotations.value(place, name, server=mailbox is None)
+
+    def listed(self, question: FindInLists | ListsExist | ListMembers) -> Answer:
+        """What an external list says."""
+        return self._outside.listed(question)
 
     def special_use(self, flag: str, mailbox: str) -> str:
         """The mailbox that has the special use *flag* and is there, or "". mailbox: only that one counts; "": any."""
-        found = self._special_use.get(flag, "")
-        if not found or not self.has(found):
-            return ""
-        try:
-            same = not mailbox or self._naming.directory(mailbox) == self._naming.directory(found)
-        except BadMailbox:
-            return ""
-        return found if same else ""
+        return self._store.special_use(flag, mailbox)
+
+    def with_id(self, object_id: str) -> str:
+        """The mailbox that has the object identifier (RFC 8474), or ""."""
+        return self._store.with_id(object_id)
 
     def stage(self, mailbox: str, message: Message | None, flags: tuple[str, ...], *, create: bool) -> Copy:
         """Write a copy where no reader sees it. Raises BadMailbox, OSError."""
         message = message or self._message
         head = prepended(self._envelope, message.headers, self._headers)
-        directory = self._naming.directory(mailbox)
-        create = create or self._create
-        new = bool(directory) and create and not self._maildir.has(directory)
-        copy = self._maildir.stage(directory, head, message.raw, flags=letters(flags), create=create)
-        if new and self._subscribe:
-            self._subscribe_to(directory)
-        return copy
+        return self._store.stage(mailbox, head, message.raw, flags, create=create)
 
-    def _subscribe_to(self, directory: str) -> None:
-        """A folder without subscription is no reason to defer."""
-        try:
-            subscribe(self._maildir.root, directory)
-        except OSError as exc:
-            self.notes.append(f"the new folder could not be subscribed to: {exc.strerror}")
+    def redirect(self, address: str, message: Message | None, terms: Terms) -> str:
+        """Send a copy that we would know again; why it was not sent, "" if it was. Raises TempFail."""
+        return self._redirects.send(address, message or self._message, terms)
 
-    def redirect(self, address: str, message: Message | None) -> None:
-        """Send a copy that we would know again. Raises TempFail."""
-        message = message or self._message
-        submit(self._submit, self._envelope.sender, address, delivered_to(self._envelope), message.raw)
+    def file(self, letter: Letter, copy: FileInto) -> None:
+        """Store a copy of what was sent, as it was sent. Raises BadMailbox, OSError, PermFail, TempFail."""
+        with self._store.stage(copy.mailbox, b"", letter.raw, copy.flags, create=copy.create) as staged:
+            staged.commit()
 
     def send(self, letter: Letter) -> None:
-        """Send a message of our own. Raises TempFail."""
-        submit(self._submit, letter.sender, letter.recipient, b"", letter.raw)
+        """Send a message of our own. Raises PermFail, TempFail."""
+
+        def send() -> None:
+            submit(self._submit, letter.sender, letter.recipient, b"", letter.raw, letter.terms)
+
+        self._attempt.once(f"send {letter.recipient}", send)
+
+    def program(self, question: RunProgram) -> Answer:
+        """What became of a program that the script calls."""
+        return self._programs.answer(question)
+
+    def pipe(self, action: ToProgram) -> None:
+        """Have a program take the message, with the fields on top that a stored copy has. Raises `programs.Failed`."""
+        message = action.message or self._message
+        head = prepended(self._envelope, message.headers, self._headers)
+        whole = Message(head + message.raw[:])
+        self._attempt.once(f"pipe {action.program}", lambda: self._programs.pipe(action, whole))
 
     def seen(self, key: str) -> bool:
         """Whether *key* is remembered; if nobody can say, the message is taken for a new one."""
+        if self._attempt.noted(f"mark {key}"):
+            return False  # what an earlier attempt at this very delivery has remembered
         try:
             return self._memory.has(key)
         except OSError as exc:
@@ -130,6 +132,7 @@ class Mailboxes:
 
     def remember(self, key: str, keep_s: int) -> None:
         """Remember *key* from now on. Raises OSError."""
+        self._attempt.note(f"mark {key}")
         self._memory.remember(key, keep_s)
 
     def once(self, key: str, keep_s: int, act: Callable[[], None]) -> bool:

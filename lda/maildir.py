@@ -1,14 +1,15 @@
-"""maildir - one copy of a message into a Maildir++ folder: whole and durable, or not there at all.
+"""maildir - one copy of a message into a folder of a Maildir: whole and durable, or not there at all.
 
 The order is the safest of the field: tmp/ O_EXCL, write, fsync, close (`Maildir.stage`); link into new/ or
-cur/, fsync of that directory (`Copy.commit`). A failure in between leaves no file in new/ or cur/;
-`Copy.undo` takes a committed copy back. Names follow Dovecot's reading:
-``secs.M..P..Q...host,S=bytes,W=virtual bytes[:2,FLAGS]``; S must be exact, or Dovecot drops the IMAP
-connection.
+cur/, fsync of that directory (`MaildirCopy.commit`). A failure in between leaves no file in new/ or cur/;
+`MaildirCopy.undo` takes a committed copy back. Names follow Dovecot's reading:
+``secs.M..P..Q..[T..].host,S=bytes,W=virtual bytes[:2,FLAGS]``; S must be exact, or Dovecot drops the IMAP
+connection. T tells one delivery's copies from all others (`lda.attempts`): a retry finds by it what an attempt
+that was cut off has stored.
 
-Folders are opened directory by directory without following symbolic links: nothing is written outside the
-root. The root itself may be a link: that is the admin's. Errors: `tempfail` names errno's consequence.
-It keeps no quota and sets no keywords.
+Folders are opened directory by directory without following symbolic links (`lda.directories`): nothing is
+written outside the root. The root itself may be a link: that is the admin's. Errors: `tempfail` names errno's
+consequence. It keeps no quota.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ import errno
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
 from typing import Self
 
+from lda.compression import Compression
+from lda.copies import Wanted, Written
+from lda.directories import CREATE, Rights, make_folder, open_below, open_inner, open_root, opened
 from lda.folders import BadMailbox
+from lda.keywords import labelled
+from lda.writing import link, write
 from tamis.errors import TempFail
 
-_PIECE_BYTES = 1 << 20
 _TRIES = 5
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_SUBDIRECTORIES = ("cur", "new", "tmp")
 _LETTERS = {"\\draft": "D", "\\flagged": "F", "\\answered": "R", "\\seen": "S", "\\deleted": "T"}
 
 _number = itertools.count(1)
@@ -50,16 +53,20 @@ def letters(flags: tuple[str, ...]) -> str:
     return "".join(sorted({_LETTERS[flag.lower()] for flag in flags if flag.lower() in _LETTERS}))
 
 
-class Copy:
+def keywords(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """The keywords among *flags*, each once whatever its case."""
+    return tuple({flag.lower(): flag for flag in reversed(flags) if flag[:1] != "\\"}.values())[::-1]
+
+
+class MaildirCopy:
     """One copy on its way: written and synced in tmp/, invisible until `commit`. Close it in any case."""
 
-    def __init__(self, directories: ExitStack, tmp: int, target: int, tmp_name: str, name: str) -> None:
+    def __init__(self, directories: ExitStack, place: _Place, name: str, written: Written) -> None:
         self._directories = directories
-        self._tmp = tmp
-        self._target = target
-        self._tmp_name = tmp_name
+        self._place = place
+        self.committed = False
         self.name = name
-        self._committed = False
+        self.written = written
 
     def __enter__(self) -> Self:
         return self
@@ -67,85 +74,153 @@ class Copy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def known(self) -> bool:
+        """Whether an earlier attempt has stored it."""
+        return not self._place.tmp_name
+
     def commit(self) -> None:
         """Make it visible and durable. Raises OSError; then it is neither."""
+        place = self._place
+        if self.known:
+            os.fsync(place.target)
+            return
         try:
-            _link(self._tmp_name, self.name, self._tmp, self._target)
-            self._committed = True
-            os.fsync(self._target)
+            with labelled(place.folder, place.keywords, place.tell) as labels:
+                if labels:
+                    base, _, flags = self.name.partition(":2,")
+                    self.name = f"{base}:2,{flags}{labels}"
+                link(place.tmp_name, self.name, place.tmp, place.target)
+                self.committed = True
+                if place.sync:
+                    os.fsync(place.target)
         except OSError:
             self.undo()
             raise
 
     def undo(self) -> None:
         """Take back what `commit` made, if a reader has not moved it on already."""
-        if self._committed:
-            self._committed = False
+        if self.committed:
+            self.committed = False
             with suppress(OSError):
-                os.unlink(self.name, dir_fd=self._target)
-                os.fsync(self._target)
+                os.unlink(self.name, dir_fd=self._place.target)
+                os.fsync(self._place.target)
 
     def close(self) -> None:
         """Remove the file in tmp/ and let go of the directories; a committed copy stays."""
         with self._directories, suppress(OSError):
-            os.unlink(self._tmp_name, dir_fd=self._tmp)
+            if not self.known:
+                os.unlink(self._place.tmp_name, dir_fd=self._place.tmp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a copy lies and goes to: directories as descriptors. tmp_name: "" for one that is there already.
+    tell: hears what could not be done though the copy is stored."""
+
+    folder: int
+    tmp: int
+    target: int
+    tmp_name: str
+    keywords: tuple[str, ...]
+    sync: bool
+    tell: Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """How messages are written. nested: folders lie in each other (Dovecot's LAYOUT=fs). sync: wait for the disk."""
+
+    nested: bool = False
+    sync: bool = True
+    compression: Compression = "none"
 
 
 class Maildir:
-    """A user's mail store. root: the INBOX's directory. hostname: the name in file names."""
+    """A user's mail store. root: the INBOX's directory. hostname: the name in file names. tell: hears what
+    could not be done though a copy is stored."""
 
-    def __init__(self, root: Path, hostname: str) -> None:
+    def __init__(
+        self, root: Path, hostname: str, store: Store | None = None, tell: Callable[[str], object] = str
+    ) -> None:
         self.root = root
+        self.store = store or Store()
         self._host = hostname.replace("/", r"\057").replace(":", r"\072").replace(",", r"\054")
+        self._tell = tell
 
     def has(self, directory: str) -> bool:
         """Whether the folder exists; the INBOX ("") always does, for delivery makes it."""
         if not directory:
             return True
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             try:
-                self._open_folder(directory, opened, create=False)
+                self._open_folder(directory, stack, create=False)
             except BadMailbox:
                 return False
         return True
 
     def stage(
-        self, directory: str, head: bytes, raw: bytes | mmap, *, flags: str = "", create: bool = False
-    ) -> Copy:
-        """Write *head* and *raw* to the folder's tmp/ and sync them. flags: Maildir letters.
+        self, directory: str, head: bytes, raw: bytes | mmap, want: Wanted | None = None
+    ) -> MaildirCopy:
+        """Write *head* and *raw* to the folder's tmp/ and sync them.
 
-        Raises OSError; BadMailbox for a folder that is missing (and not *create*) or no directory."""
-        with ExitStack() as opened:
-            folder = self._open_folder(directory, opened, create=create)
-            tmp = self._open_inner(folder, "tmp", opened)
-            target = self._open_inner(folder, "cur" if flags else "new", opened)
-            tmp_name, fd = self._create(tmp)
+        Raises OSError; BadMailbox for a folder that is missing (and not to be made) or no directory."""
+        want = want or Wanted()
+        with ExitStack() as stack:
+            folder = self._open_folder(directory, stack, create=want.create)
+            tmp = open_inner(folder, "tmp", stack)
+            target = open_inner(folder, "cur" if want.flags or want.keywords else "new", stack)
+            place = _Place(
+                folder=folder, tmp=tmp, target=target, tmp_name="", keywords=want.keywords,
+                sync=self.store.sync, tell=self._tell,
+            )  # fmt: skip
+            if want.look and want.token and (found := _find(want.token, folder, place, stack)):
+                return MaildirCopy(stack.pop_all(), found[0], found[1], Written(0, 0))
+            tmp_name, written = self._write(folder, tmp, head, raw, want.token)
+            name = f"{tmp_name},S={written.size},W={written.size + written.lines}"
+            if want.flags or want.keywords:
+                name += f":2,{want.flags}"
+            return MaildirCopy(stack.pop_all(), replace(place, tmp_name=tmp_name), name, written)
+
+    def _write(
+        self, folder: int, tmp: int, head: bytes, raw: bytes | mmap, token: str
+    ) -> tuple[str, Written]:
+        """A new file in tmp/ that nobody else has, whole; or none."""
+        tmp_name, fd = self._create(tmp, token)
+        try:
             try:
-                size, lines = _write(fd, head, raw)
+                Rights.of(folder).apply(fd)
             except BaseException:
-                with suppress(OSError):
-                    os.unlink(tmp_name, dir_fd=tmp)
+                os.close(fd)
                 raise
-            name = f"{tmp_name},S={size},W={size + lines}" + (f":2,{flags}" if flags else "")
-            return Copy(opened.pop_all(), tmp, target, tmp_name, name)
+            return tmp_name, write(fd, head, raw, self.store.compression, sync=self.store.sync)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(tmp_name, dir_fd=tmp)
+            raise
 
-    def _create(self, tmp: int) -> tuple[str, int]:
-        """A new file in tmp/ that nobody else has."""
+    def _create(self, tmp: int, token: str) -> tuple[str, int]:
         for attempt in itertools.count(1):
             now = time.time_ns()
-            name = f"{now // 10**9}.M{now // 1000 % 10**6:06}P{os.getpid()}Q{next(_number)}.{self._host}"
+            unique = f"M{now // 1000 % 10**6:06}P{os.getpid()}Q{next(_number)}"
+            name = f"{now // 10**9}.{unique}{'T' if token else ''}{token}.{self._host}"
             try:
-                return name, os.open(name, _CREATE, 0o600, dir_fd=tmp)
+                return name, os.open(name, CREATE, 0o600, dir_fd=tmp)
             except FileExistsError:
                 if attempt == _TRIES:
                     raise
         raise AssertionError
 
-    def _open_folder(self, directory: str, opened: ExitStack, *, create: bool) -> int:
+    def _open_folder(self, directory: str, stack: ExitStack, *, create: bool) -> int:
         """Raises BadMailbox for a folder that is missing (and not *create*) or no directory."""
         try:
-            root = _opened(opened, self._open_root(create=create or not directory))
-            return _opened(opened, _open_directory(directory, root)) if directory else root
+            root = opened(stack, open_root(self.root, create=create or not directory))
+            if not directory:
+                return root
+            folder = opened(stack, open_below(directory, root))
+            if not self.store.nested or create or _is_folder(folder):
+                return folder
+            raise BadMailbox("the mailbox does not exist")
         except FileNotFoundError:
             if not directory:
                 raise
@@ -155,114 +230,24 @@ class Maildir:
             if not directory:
                 raise
             raise BadMailbox("the mailbox is not a directory") from None
-        return _opened(opened, _make_folder(directory, root))
-
-    def _open_root(self, *, create: bool) -> int:
-        try:
-            return os.open(self.root, _DIRECTORY)
-        except FileNotFoundError:
-            if not create:
-                raise
-        _make_path(self.root)
-        return os.open(self.root, _DIRECTORY)
-
-    def _open_inner(self, folder: int, name: str, opened: ExitStack) -> int:
-        """tmp/, new/ or cur/; all three are made where one is missing."""
-        try:
-            return _opened(opened, _open_directory(name, folder))
-        except FileNotFoundError:
-            _make_inner(folder)
-        return _opened(opened, _open_directory(name, folder))
+        return opened(stack, make_folder(directory, root, "" if self.store.nested else "maildirfolder"))
 
 
-def _opened(opened: ExitStack, fd: int) -> int:
-    opened.callback(os.close, fd)
-    return fd
-
-
-def _open_directory(name: str, parent: int) -> int:
-    """Linux answers ENOTDIR to O_DIRECTORY | O_NOFOLLOW on a symbolic link, wherever it points."""
-    return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-
-
-def _make_path(path: Path) -> None:
-    """``mkdir -p`` with each new name made durable. 0700: mail is private."""
-    missing = list(itertools.takewhile(lambda p: not p.exists(), (path, *path.parents)))
-    for directory in reversed(missing):
-        with suppress(FileExistsError):
-            directory.mkdir(mode=0o700)
-        parent = os.open(directory.parent, _DIRECTORY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
-
-
-def _make_folder(directory: str, root: int) -> int:
-    """A Maildir++ folder; ``maildirfolder`` tells quota programs that it is one."""
-    with suppress(FileExistsError):
-        os.mkdir(directory, 0o700, dir_fd=root)
-    folder = _open_directory(directory, root)
+def _is_folder(directory: int) -> bool:
+    """Whether it is more than the place of folders below it."""
     try:
-        _make_inner(folder)
-        with suppress(FileExistsError):
-            os.close(os.open("maildirfolder", _CREATE, 0o600, dir_fd=folder))
-        os.fsync(folder)
-        os.fsync(root)
-    except BaseException:
-        os.close(folder)
-        raise
-    return folder
+        os.stat("cur", dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _make_inner(folder: int) -> None:
-    for name in _SUBDIRECTORIES:
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=folder)
-    os.fsync(folder)
-
-
-def _link(tmp_name: str, name: str, tmp: int, target: int) -> None:
-    """Give the file its name without ever replacing another."""
-    try:
-        os.link(tmp_name, name, src_dir_fd=tmp, dst_dir_fd=target, follow_symlinks=False)
-    except OSError as exc:
-        # A file system without hard links (some FUSE and network ones). The name is ours alone by
-        # construction.
-        if exc.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
-            raise
-        os.rename(tmp_name, name, src_dir_fd=tmp, dst_dir_fd=target)
-
-
-def _write(fd: int, head: bytes, raw: bytes | mmap) -> tuple[int, int]:
-    """Write, sync and close. Returns the bytes, and the line ends that IMAP counts as one byte more."""
-    try:
-        size = lines = 0
-        last = b""
-        for piece in _pieces(head, raw):
-            _write_all(fd, piece)
-            size += len(piece)
-            lines += piece.count(b"\n") - piece.count(b"\r\n") - (last + piece[:1] == b"\r\n")
-            last = piece[-1:]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    return size, lines
-
-
-def _pieces(head: bytes, raw: bytes | mmap) -> Iterator[bytes]:
-    if head:
-        yield head
-    if isinstance(raw, bytes):
-        yield raw
-        return
-    for start in range(0, len(raw), _PIECE_BYTES):
-        yield raw[start : start + _PIECE_BYTES]
-
-
-def _write_all(fd: int, piece: bytes) -> None:
-    written = os.write(fd, piece)
-    rest = memoryview(piece)
-    while written < len(rest):
-        rest = rest[written:]
-        written = os.write(fd, rest)
+def _find(token: str, folder: int, place: _Place, stack: ExitStack) -> tuple[_Place, str] | None:
+    """The copy with *token* that an earlier attempt has stored: seen by nobody yet, or by a reader."""
+    mark = f"T{token}."
+    for subdirectory in ("new", "cur"):
+        fd = open_inner(folder, subdirectory, stack)
+        for name in os.listdir(fd):
+            if mark in name:
+                return replace(place, target=fd), name
+    return None

@@ -1,94 +1,188 @@
-"""scripts - a user's Sieve script: where it lies, whether it may be read, compiled once for each content;
-and the file beside it in which the user reads what went wrong.
+"""scripts - the scripts of one delivery, fetched one after the other; and the file in which the user reads what went
+wrong.
 
-The active script is usually a symbolic link into a directory of scripts (ManageSieve): links are followed
-where they stay inside the home and end at a file of the user's or of root's. What cannot be read is not
-skipped silently: the message is kept in the INBOX and the log says why.
+First the site's that run before, then the user's (or the site's default one), then the site's that run after. One
+that cannot be used ends the sequence: what those before it have decided is done, the message is kept otherwise, and
+the log says why (as Dovecot does).
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from lda import sieve
-from lda.automatic import DuplicateConfig, VacationConfig
+from lda.lists import Lists
+from lda.memo import Memo
+from lda.script_cache import MAX_BYTES, Languages, ScriptCache
+from lda.script_config import SieveConfig
+from lda.script_context import options
+from lda.script_places import Places, places
+from lda.script_store import Files, Known, Site, Unusable, is_own, members, read_own
+from lda.store import place_of
 from lda.users import User
-from lda.users.rows import expand
-from tamis.config.schema import Size, option
-from tamis.errors import SieveError, TempFail
 
 MAX_LOG_BYTES = 64 << 10
-_CACHED_SCRIPTS = 512
-_MISSING = {errno.ENOENT, errno.ENOTDIR}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SieveConfig:
-    """Sieve scripts."""
-
-    script: str = option("{home}/.dovecot.sieve", "the user's active script; {home} {user} {local} {domain}")
-    default: Path | None = option(None, "the script of users without one")
-    personal: str = option("{home}/sieve", "the user's scripts, NAME.sieve, for include; as for script")
-    site: Path | None = option(None, "the site's scripts, NAME.sieve, for include :global")
-    memory: str = option("{home}/.tamis.seen", "what vacation and duplicate remember; as for script")
-    notifications: int = option(10, "of notify, for one message; 0 forbids them", at_least=0)
-    vacation: VacationConfig = option(VacationConfig(), "replies of absent users")
-    duplicate: DuplicateConfig = option(DuplicateConfig(), "what the test duplicate remembers")
-    max_size: Size = option(Size(1 << 20), "a larger script is an error of its user", at_least=1)
-
-    def problems(self) -> Iterator[str]:
-        """A template that names what is not there."""
-        for name in ("script", "personal", "memory"):
-            try:
-                where = getattr(self, name).format(home="/home", user="", local="", domain="")
-            except (KeyError, IndexError, ValueError) as exc:
-                yield f"{name}: {{home}}, {{user}}, {{local}} and {{domain}} can stand in it, not {exc}"
-                continue
-            if not where.startswith("/"):
-                yield f"{name}: must be absolute or begin with {{home}}"
-        for name in ("default", "site"):
-            path = getattr(self, name)
-            if path is not None and not path.is_absolute():
-                yield f"{name}: must be absolute, not {path}"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A script and its place. log: the file for its user, None for the site's default."""
+class Prepared:
+    """What a user's deliveries have in common. personal, shared: what their scripts and the site's may require;
+    options: for `sieve.Context`, those that no envelope changes."""
 
-    script: sieve.Script
-    log: Path | None
-
-
-class Unusable(SieveError):
-    """A script that is there and cannot be used; *log* as in `Found`."""
-
-    def __init__(self, text: str, log: Path | None) -> None:
-        super().__init__(text)
-        self.log = log
+    places: Places
+    limits: sieve.Limits
+    personal: sieve.Language
+    shared: sieve.Language
+    options: tuple[object, ...]
 
 
-def find(user: User, config: SieveConfig) -> Found | None:
-    """The script for the user's mail, None if there is none. Raises Unusable; TempFail if the disk fails."""
-    path = Path(expand(config.script, user))
-    log = path.with_name(path.name + ".log")
-    source = _read(path, user, log, config.max_size)
-    included = _Included(user, config, log)
-    if source is not None:
-        return Found(_compiled(source, path.name, included), log)
-    if config.default is None:
-        return None
-    source = _read(config.default, None, None, config.max_size)
-    included.log = None
-    return Found(_compiled(source, config.default.name, included), None) if source is not None else None
+def prepare(user: User, config: SieveConfig) -> Prepared:
+    """Raises TempFail 4.3.5 for a user whose row is not understood."""
+    return Prepared(
+        places(user, config),
+        config.limits.limits(),
+        config.language(site=False),
+        config.language(site=True),
+        options(user, config),
+    )
+
+
+class Shelf:
+    """What the deliveries of a program share. site: how the site's scripts are read; trusted: whose programs scripts
+    may call."""
+
+    def __init__(
+        self,
+        *,
+        site: Site | None = None,
+        cache_bytes: int = MAX_BYTES,
+        trusted: frozenset[int] = frozenset({0}),
+    ) -> None:
+        self.site = site or Files()
+        self.known = Known()
+        self.prepared = Memo(prepare)
+        self.place = Memo(place_of)
+        self.cache = ScriptCache(cache_bytes)
+        self.lists = Lists()
+        self.trusted = trusted
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A script. theirs: it is the user's own, not the site's."""
+
+    path: Path
+    text: bytes
+    theirs: bool = False
+
+
+class Sequence:
+    """The scripts for one user's mail. Raises TempFail where a disk fails.
+
+    used: how many were fetched. problem: what is wrong with the one that ended the sequence. log: for the user's eyes,
+    None while a script of the site's is the last that was fetched."""
+
+    def __init__(self, user: User, config: SieveConfig, shelf: Shelf) -> None:
+        self._user = user
+        self._shelf = shelf
+        self.prepared = shelf.prepared(user, config)
+        self._places = self.prepared.places
+        self._limits = self.prepared.limits
+        self.used = 0
+        self.problem = ""
+        self.log: Path | None = None
+
+    def __iter__(self) -> Iterator[sieve.Script]:
+        yield from self._fetch(self._all())
+
+    def last(self) -> Iterator[sieve.Script]:
+        """The script that runs where the message would reach nobody."""
+        if not self.problem and self._places.discard is not None:
+            yield from self._fetch(self._at(self._places.discard))
+
+    def _fetch(self, sources: Iterator[_Fetched]) -> Iterator[sieve.Script]:
+        try:
+            for fetched in sources:
+                self.log = self._places.log if fetched.theirs else None
+                self.used += 1
+                yield self._compiled(fetched)
+        except Unusable as exc:
+            self.problem = str(exc)
+
+    def _all(self) -> Iterator[_Fetched]:
+        """In their order."""
+        where = self._places
+        for place in where.before:
+            yield from self._at(place)
+        yield from self._own()
+        for place in where.after:
+            yield from self._at(place)
+
+    def _own(self) -> Iterator[_Fetched]:
+        self.log = self._places.log
+        text = self._read_own(self._places.active, self._limits.script_bytes)
+        if text is not None:
+            yield _Fetched(self._places.active, text, theirs=True)
+        elif self._places.default is not None:
+            yield from self._at(self._places.default)
+
+    def _read_own(self, path: Path, limit: int) -> bytes | None:
+        return read_own(path, self._user, limit, self._shelf.known)
+
+    def _at(self, place: Path) -> Iterator[_Fetched]:
+        """The site's scripts at *place*; what lies in the user's home is the user's, and has no more rights."""
+        self.log = None
+        limit = self._limits.script_bytes
+        if is_own(place, self._user):
+            for path in members(place):
+                if (text := self._read_own(path, limit)) is not None:
+                    yield _Fetched(path, text, theirs=True)
+            return
+        for source in self._shelf.site.scripts(place, self._user, limit):
+            if source.problem:
+                raise Unusable(source.problem)
+            yield _Fetched(source.path, source.text)
+
+    def _compiled(self, fetched: _Fetched) -> sieve.Script:
+        personal, shared = self.prepared.personal, self.prepared.shared
+        languages = Languages(personal if fetched.theirs else shared, personal, shared)
+        try:
+            return self._shelf.cache.compiled(
+                fetched.text, fetched.path.name, self._limits, languages, self._reader()
+            )
+        except sieve.ScriptError as exc:
+            raise Unusable("\n".join(finding.render() for finding in exc.diagnostics)) from None
+
+    def _reader(self) -> Callable[[sieve.Place], bytes | None]:
+        """Reads the scripts that one includes; together they are no larger than one may be."""
+        room = self._limits.script_bytes
+
+        def read(place: sieve.Place) -> bytes | None:
+            nonlocal room
+            text = self._included(place, room)
+            room -= len(text or b"")
+            return text
+
+        return read
+
+    def _included(self, place: sieve.Place, room: int) -> bytes | None:
+        where, name = self._places, f"{place.name}.sieve"
+        if place.location == "global":
+            return None if where.shared is None else self._shared(where.shared / name, room)
+        text = self._read_own(where.personal / name, room)
+        if text is None and where.default is not None and place.name == where.default_name:
+            return self._shared(where.default, room)
+        return text
+
+    def _shared(self, path: Path, room: int) -> bytes | None:
+        if is_own(path, self._user):
+            return self._read_own(path, room)
+        return self._shelf.site.script(path, self._user, room)
 
 
 def tell(log: Path | None, queue_id: str, text: str) -> None:
@@ -105,89 +199,3 @@ def tell(log: Path | None, queue_id: str, text: str) -> None:
             os.write(fd, entry.encode("utf-8", "backslashreplace")[:MAX_LOG_BYTES])
         finally:
             os.close(fd)
-
-
-def _read(path: Path, user: User | None, log: Path | None, limit: int) -> bytes | None:
-    """The source; None: there is no script. *user*: whose it must be, None for the site's."""
-    try:
-        real = Path(os.path.realpath(path))
-        if user and not real.is_relative_to(os.path.realpath(user.home)):
-            raise Unusable("the active script is a link that leads out of the home", log)
-        fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as exc:
-        if exc.errno in _MISSING:
-            return None
-        if exc.errno in {errno.EACCES, errno.ELOOP}:
-            raise Unusable(f"the script cannot be opened: {exc.strerror}", log) from exc
-        raise TempFail("4.3.0", "The Sieve script cannot be read") from exc
-    try:
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode) or (user and facts.st_uid not in {user.uid, 0}):
-            raise Unusable("the script is no file of its user", log)
-        if facts.st_size > limit:
-            raise Unusable(f"the script is larger than {limit} bytes", log)
-        with open(fd, "rb", closefd=False) as file:
-            return file.read(limit + 1)
-    except OSError as exc:
-        raise TempFail("4.3.0", "The Sieve script cannot be read") from exc
-    finally:
-        os.close(fd)
-
-
-class _Included:
-    """Reads the scripts that a script of *user* includes; together they are no larger than one may be."""
-
-    def __init__(self, user: User, config: SieveConfig, log: Path | None) -> None:
-        self.log = log
-        self._user = user
-        self._config = config
-        self._room = int(config.max_size)
-
-    def read(self, place: sieve.Place) -> bytes | None:
-        """The source; None if there is none. Raises Unusable, TempFail."""
-        name, config = f"{place.name}.sieve", self._config
-        if place.location == "personal":
-            path = Path(expand(config.personal, self._user)) / name
-            source = _read(path, self._user, self.log, self._room)
-        else:
-            source = _read(config.site / name, None, self.log, self._room) if config.site else None
-        self._room -= len(source or b"")
-        return source
-
-
-_Sources = frozenset[tuple[sieve.Place, bytes | None]]
-
-
-def _compiled(source: bytes, name: str, included: _Included) -> sieve.Script:
-    """Compiled from *source* and what it includes, read anew each time."""
-    sources: _Sources = frozenset()
-    while True:
-        result, wanted = _compile(source, name, sources)
-        if not wanted:
-            break
-        sources |= {(place, included.read(place)) for place in wanted}
-    if isinstance(result, sieve.ScriptError):
-        raise Unusable("\n".join(finding.render() for finding in result.diagnostics), included.log)
-    return result
-
-
-@lru_cache(maxsize=_CACHED_SCRIPTS)
-def _compile(
-    source: bytes, name: str, included: _Sources
-) -> tuple[sieve.Script | sieve.ScriptError, tuple[sieve.Place, ...]]:
-    """By content: an edited script is another one, and a thousand users with one script share it.
-
-    With the scripts that it includes besides *included*; then the result is of no use yet."""
-    sources = dict(included)
-    wanted: dict[sieve.Place, None] = {}
-
-    def library(place: sieve.Place) -> bytes | None:
-        if place in sources:
-            return sources[place]
-        wanted[place] = None
-        return b""
-
-    try:
-        return sieve.compile_script(source, name, library=library), tuple(wanted)
-    except sieve.ScriptError as exc:
-        return exc, tuple(wanted)

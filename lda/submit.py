@@ -1,7 +1,11 @@
-"""submit - give a message to the MTA: what a redirect and a reply do. Through sendmail(1), without a shell.
+"""submit - give a message to the MTA, as a redirect and a reply do: through sendmail(1), without a shell, or SMTP.
 
-Its exit status 0 means that the message is in the queue; everything else, and a program that hangs, is
-TempFail.
+The program's exit status 0 means that the message is in the queue; everything else, and a program that hangs, is
+TempFail. What SMTP means by its replies is in `lda.smtp`.
+
+What a script asks of the next hop (`Terms`) the program is told by ``{notify}``, ``{ret}`` and ``{envid}``: a word with
+a place that stays empty is left out. sendmail(1) has no words for a time limit; SMTP carries it to an MTA that offers
+DELIVERBY.
 """
 
 from __future__ import annotations
@@ -10,15 +14,22 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from mmap import mmap
+from typing import IO
 
+from lda import smtp
+from lda.sieve.terms import NOTHING, Terms
 from lda.trace import quoted
 from tamis.config.schema import Duration, option
 from tamis.errors import TempFail
+from tamis.service.address import parse_address
 
 _PIECE_BYTES = 1 << 20
-_PLACE = re.compile(r"\{(sender|recipient)\}")
+_PLACE = re.compile(r"\{(sender|recipient|notify|ret|envid)\}")
+_OPTIONAL = re.compile(r"\{(notify|ret|envid)\}")
+_ENVID = re.compile(r"[!-~]{1,100}")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
@@ -26,9 +37,23 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 class SubmitConfig:
     """How redirected messages, replies and notifications are sent."""
 
+    server: str = option(
+        "", "an MTA to hand them to over SMTP, inet:127.0.0.1:25 or unix:/path; empty: command"
+    )
     command: tuple[str, ...] = option(
-        ("/usr/sbin/sendmail", "-i", "-f", "{sender}", "--", "{recipient}"),
-        "the program and its arguments; {sender} and {recipient} stand for addresses",
+        (
+            "/usr/sbin/sendmail",
+            "-i",
+            "-N{notify}",
+            "-R{ret}",
+            "-V{envid}",
+            "-f",
+            "{sender}",
+            "--",
+            "{recipient}",
+        ),
+        "the program and its arguments; {sender} and {recipient} stand for addresses; a word with {notify}, {ret} or "
+        "{envid} is left out where the script asks for nothing",
     )
     timeout: Duration = option(Duration(60.0), "then the delivery is deferred", at_least=0.1)
 
@@ -38,12 +63,24 @@ class SubmitConfig:
             yield "command: must begin with the absolute path of a program"
         if not any("{recipient}" in word for word in self.command):
             yield "command: must name {recipient}"
+        if self.server:
+            try:
+                parse_address(self.server)
+            except ValueError as exc:
+                yield f"server: {exc}"
 
 
-def submit(config: SubmitConfig, sender: str, recipient: str, head: bytes, raw: bytes | mmap) -> None:
-    """Send *head* and *raw*. Raises TempFail unless the MTA has taken it."""
-    addresses = {"sender": quoted(sender), "recipient": quoted(recipient)}
-    command = [_PLACE.sub(lambda place: addresses[place[1]], word) for word in config.command]
+def submit(
+    config: SubmitConfig, sender: str, recipient: str, head: bytes, raw: bytes | mmap, terms: Terms = NOTHING
+) -> None:
+    """Send *head* and *raw*. Raises TempFail unless the MTA has taken it, and PermFail where it never will."""
+    if config.server:
+        parcel = smtp.Parcel(
+            sender=quoted(sender), recipient=quoted(recipient), head=head, raw=raw, terms=terms
+        )
+        smtp.hand_over(config.server, parcel, config.timeout)
+        return
+    command = list(_words(config.command, sender, recipient, terms))
     try:
         status = _run(command, head, raw, config.timeout)
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
@@ -53,10 +90,31 @@ def submit(config: SubmitConfig, sender: str, recipient: str, head: bytes, raw: 
         raise TempFail("4.3.0", "The message could not be given to the MTA") from cause
 
 
+def _words(command: tuple[str, ...], sender: str, recipient: str, terms: Terms) -> Iterator[str]:
+    places = {
+        "sender": quoted(sender),
+        "recipient": quoted(recipient),
+        "notify": ",".join(terms.notify).lower(),
+        "ret": terms.ret.lower(),
+        "envid": terms.envid if _ENVID.fullmatch(terms.envid) else "",
+    }
+    for word in command:
+        if all(places[place] for place in _OPTIONAL.findall(word)):
+            yield _PLACE.sub(lambda place: places[place[1]], word)
+
+
+def _let_go(file: IO[bytes]) -> None:
+    """What the MTA has taken is not sent again because the disk is in trouble now."""
+    with suppress(OSError):
+        file.close()
+
+
 def _run(command: list[str], head: bytes, raw: bytes | mmap, timeout_s: float) -> int:
     """The program reads a file, not a pipe: were we killed in the middle of a pipe, it would send what
     came."""
-    with tempfile.TemporaryFile(prefix="tamis-") as file:
+    with ExitStack() as stack:
+        file = tempfile.TemporaryFile(prefix="tamis-")  # noqa: SIM115 - `_let_go` is its end
+        stack.callback(_let_go, file)
         file.write(head)
         for start in range(0, len(raw), _PIECE_BYTES):
             file.write(raw[start : start + _PIECE_BYTES])

@@ -20,8 +20,9 @@ _POLL_S = 0.05
 
 
 def subscribe(root: Path, directory: str) -> None:
-    """Add the Maildir++ folder *directory* (``.A.B``). Raises OSError, EAGAIN where the lock is held too
-    long."""
+    """Add the folder *directory* (``.A.B``, or ``A/B`` in the ``fs`` layout).
+
+    Raises OSError, EAGAIN where the lock is held too long."""
     lock = root / "subscriptions.lock"
     fd = _lock(lock)
     try:
@@ -62,10 +63,11 @@ def _read(path: Path) -> bytes:
 
 def _added(old: bytes, directory: str) -> bytes:
     """*old* with the folder, once."""
+    separator = "." if directory.startswith(".") else "/"
     levels = directory.removeprefix(".")
-    name = levels.replace(".", "\t") if old.startswith(b"V\t2") else levels
-    line = name.encode("ascii")
-    if line in old.splitlines():
+    name = levels.replace(separator, "\t") if old.startswith(b"V\t2") else levels
+    line = name.encode()
+    if line in old.split(b"\n"):
         return old
     if old and not old.endswith(b"\n"):
         old += b"\n"

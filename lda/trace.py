@@ -33,7 +33,7 @@ class HeadersConfig:
 
 def prepended(envelope: Envelope, headers: Headers, config: HeadersConfig) -> bytes:
     """The fields to put on top of a stored message, in Postfix's order."""
-    present = {field.name.lower() for field in _on_top(envelope, headers)}
+    present = {field.name.lower() for field in on_top(envelope, headers)}
     wanted = []
     if config.return_path:
         wanted.append(("Return-Path", f"<{quoted(envelope.sender)}>"))
@@ -44,14 +44,9 @@ def prepended(envelope: Envelope, headers: Headers, config: HeadersConfig) -> by
     return b"".join(_field(name, value) for name, value in wanted if name.lower() not in present)
 
 
-def delivered_to(envelope: Envelope) -> bytes:
-    """The field that lets us know the message again when it comes back from where it was redirected to."""
-    return _field("Delivered-To", quoted(envelope.recipient))
-
-
 def has_been_here(envelope: Envelope, headers: Headers) -> bool:
     """Whether an earlier delivery to this recipient has left its Delivered-To."""
-    mine = {id(field) for field in _on_top(envelope, headers)}
+    mine = {id(field) for field in on_top(envelope, headers)}
     recipient = _encode(quoted(envelope.recipient)).lower()
     return any(
         field.value.strip().lower() == recipient
@@ -75,8 +70,8 @@ def quoted(address: str) -> str:
     return '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"@' + domain
 
 
-def _on_top(envelope: Envelope, headers: Headers) -> tuple[Field, ...]:
-    """What pipe(8) has put on top: at most one field of each name."""
+def on_top(envelope: Envelope, headers: Headers) -> tuple[Field, ...]:
+    """The fields that pipe(8) has put on top: at most one field of each name."""
     if envelope.transport != "pipe":
         return ()
     fields: dict[str, Field] = {}

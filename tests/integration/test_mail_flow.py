@@ -116,19 +116,27 @@ def test_a_script_files_copies_and_redirects(either: House) -> None:
     redirected = wait_for_mail(either, "redirected@example.org", "Filed and sent on")
     assert redirected.endswith(raw)
     assert redirected.startswith(f"Return-Path: <{CAROL}>\r\n".encode())
-    assert b"Delivered-To: scripted@example.org\r\n" in redirected
+    assert b"X-Sieve-Redirected-From: scripted@example.org\r\n" in redirected
 
 
 # The comparators are built into the language; of the others Dovecot 2.3 knows none, or they ask for what a stock
-# installation does not have: annotations, external lists, a spam filter's header.
+# installation does not have: annotations, external lists, a spam filter's header, programs that scripts may call.
+# Reports of abuse are for the administrator's own scripts.
 NOT_OFFERED = {
     "comparator-i;ascii-casemap",
     "comparator-i;octet",
     "comparator-i;unicode-casemap",
+    "convert",
     "enclose",
+    "envelope-deliverby",
+    "envelope-dsn",
     "ereject",
     "extlists",
+    "fcc",
+    "mailboxid",
     "mboxmetadata",
+    "redirect-deliverby",
+    "redirect-dsn",
     "replace",
     "servermetadata",
     "spamtest",
@@ -136,6 +144,10 @@ NOT_OFFERED = {
     "virustest",
     "vnd.dovecot.debug",
     "vnd.dovecot.environment",
+    "vnd.dovecot.execute",
+    "vnd.dovecot.filter",
+    "vnd.dovecot.pipe",
+    "vnd.dovecot.report",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from lda.copies import Wanted
 from lda.folders import BadMailbox
 from lda.maildir import Maildir, tempfail
 
@@ -20,7 +21,7 @@ def main() -> None:
     raw = Path(file).read_bytes()
     for _ in range(int(count)):
         try:
-            with maildir.stage(folder, b"X-Head: 1\n", raw, create=True) as copy:
+            with maildir.stage(folder, b"X-Head: 1\n", raw, Wanted(create=True)) as copy:
                 copy.commit()
         except BadMailbox:
             print("b", end="", flush=True)

@@ -8,12 +8,17 @@ from typing import Self, cast
 import pytest
 
 from lda import sieve
+from lda.copies import Copy
 from lda.execute import INBOX, execute, interpret
 from lda.folders import BadMailbox
-from lda.maildir import Copy
+from lda.programs import Failed
 from lda.sieve.extensions.duplicate import Mark, Seen
+from lda.sieve.extensions.extlists import FindInLists, ListMembers, ListsExist
+from lda.sieve.extensions.pipe import ToProgram
 from lda.sieve.extensions.special_use import SpecialUse
 from lda.sieve.letter import Letter, Send
+from lda.sieve.programs import RunProgram
+from lda.sieve.terms import Terms
 from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind
@@ -46,6 +51,7 @@ class World:
         self.failing = list(failing)
         self.events: list[str] = []
         self.known: set[str] = set()
+        self.withheld: set[str] = set()
 
     def do(self, step: str) -> None:
         if step in self.failing:
@@ -65,11 +71,41 @@ class World:
         self.do(f"stage {mailbox}" + "".join(f" {flag}" for flag in flags))
         return cast("Copy", Note(self, mailbox))
 
-    def redirect(self, address: str, message: Message | None) -> None:
+    def redirect(self, address: str, message: Message | None, terms: Terms) -> str:
+        if address in self.withheld:
+            return "it has been sent there before"
         self.do(f"redirect {address}")
+        return ""
+
+    def obstacle(self, mailbox: str, *, create: bool) -> str:
+        return "" if create or mailbox in self.mailboxes else "the mailbox does not exist"
+
+    def annotation(self, mailbox: str | None, name: str) -> str | None:
+        return f"{mailbox} {name}"
+
+    def listed(self, question: FindInLists | ListsExist | ListMembers) -> sieve.Answer:
+        return ("a@b",) if isinstance(question, ListMembers) else None
 
     def send(self, letter: Letter) -> None:
         self.do(f"send {letter.recipient}")
+
+    def with_id(self, object_id: str) -> str:
+        return "Spam" if object_id == "F1" else ""
+
+    def file(self, letter: Letter, copy: sieve.FileInto) -> None:
+        if copy.mailbox not in self.mailboxes and not copy.create:
+            raise BadMailbox("the mailbox does not exist")
+        self.do(f"file {copy.mailbox}" + "".join(f" {flag}" for flag in copy.flags))
+
+    def program(self, question: RunProgram) -> sieve.Answer:
+        self.do(f"run {question.program}")
+        return question.program == "yes"
+
+    def pipe(self, action: ToProgram) -> None:
+        if f"pipe {action.program}" in self.failing:
+            self.events.append(f"failed {action.program}")
+            raise Failed("it has ended with status 1")
+        self.do(f"pipe {action.program}")
 
     def seen(self, key: str) -> bool:
         return key in self.known
@@ -193,10 +229,10 @@ def test_discard_stores_nothing_and_succeeds() -> None:
     assert (world.events, done.actions, done.verdict.kind) == ([], ["discard"], Kind.PASS)
 
 
-def test_reject_bounces_with_the_users_words_on_one_line() -> None:
+def test_reject_bounces_with_the_users_words() -> None:
     world = World()
     done = execute(plan(sieve.Reject(reason="Not\r\nhere,  go away")), world)
-    assert (world.events, done.verdict.kind, done.verdict.text) == ([], Kind.REJECT, "Not here, go away")
+    assert (world.events, done.verdict.kind, done.verdict.text) == ([], Kind.REJECT, "Not\nhere,  go away")
 
 
 def test_questions_are_answered_by_the_world() -> None:
@@ -293,3 +329,42 @@ def test_a_reply_that_may_not_be_sent_says_why() -> None:
 def test_an_action_that_nobody_knows_is_a_defect_and_not_a_silence() -> None:
     with pytest.raises(TypeError):
         execute(plan(sieve.Action()), World())
+
+
+@pytest.mark.parametrize(
+    ("actions", "withheld", "happens"),
+    [
+        (
+            [sieve.Redirect(address="a@y")],
+            {"a@y"},
+            ["no redirect a@y: it has been sent there before", "keep INBOX"],
+        ),
+        (
+            [sieve.Redirect(address="a@y"), sieve.Redirect(address="b@y")],
+            {"a@y"},
+            ["no redirect a@y: it has been sent there before", "redirect b@y"],
+        ),
+        (
+            [into("A"), sieve.Redirect(address="a@y")],
+            {"a@y"},
+            ["fileinto A", "no redirect a@y: it has been sent there before"],
+        ),
+        (
+            [sieve.Redirect(address="a@y"), sieve.Discard()],
+            {"a@y"},
+            ["no redirect a@y: it has been sent there before", "keep INBOX"],
+        ),
+        (
+            [sieve.Redirect(address="a@y", cancels_keep=False), sieve.Discard()],
+            {"a@y"},
+            ["no redirect a@y: it has been sent there before"],
+        ),
+    ],
+)
+def test_what_is_not_sent_on_is_kept(
+    actions: list[sieve.Action], withheld: set[str], happens: list[str]
+) -> None:
+    """Unless somebody else has it, or the script has sent only a copy."""
+    world = World("A")
+    world.withheld = withheld
+    assert execute(plan(*actions), world).actions == happens

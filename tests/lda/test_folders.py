@@ -61,6 +61,57 @@ def test_the_namespace_prefix_may_be_there_or_not() -> None:
     )
 
 
+NESTED = [
+    ("INBOX", ""),
+    ("A", "A"),
+    ("A/B", "A/B"),
+    ("A.B", "A/B"),
+    ("inbox/bar", "INBOX/bar"),
+    ("Entwürfe/日本", "Entw&APw-rfe/&ZeVnLA-"),
+    ("trail/", "trail"),
+    ("x" * 200 + "/" + "y" * 200, "x" * 200 + "/" + "y" * 200),
+]
+
+
+@pytest.mark.parametrize(("mailbox", "directory"), NESTED)
+def test_in_the_fs_layout_levels_are_directories(mailbox: str, directory: str) -> None:
+    assert Naming(nested=True).directory(mailbox) == directory
+
+
+def test_there_a_dot_may_stand_in_a_name_if_it_does_not_separate() -> None:
+    assert Naming(nested=True, separator="/").directory("a.b/c") == "a.b/c"
+
+
+@pytest.mark.parametrize(
+    "mailbox", ["cur", "new/x", "A/tmp", "A/.hidden", "A/..", "A/../../x", ".", "A/~b", "A//b"]
+)
+def test_there_what_is_part_of_a_folder_is_refused(mailbox: str) -> None:
+    with pytest.raises(BadMailbox):
+        Naming(nested=True, separator="/").directory(mailbox)
+
+
+@pytest.mark.parametrize(
+    ("nested", "directory"), [(False, ".Entwürfe.日本 & x"), (True, "Entwürfe/日本 & x")]
+)
+def test_names_on_disk_may_be_utf8(nested: bool, directory: str) -> None:
+    assert Naming(nested=nested, utf8=True).directory("Entwürfe/日本 & x") == directory
+
+
+def test_any_character_may_separate() -> None:
+    naming = Naming(separator="^", prefix="INBOX^")
+    assert naming.directory("INBOX^A^B") == naming.directory("A/B") == naming.directory("INBOX/A/B") == ".A.B"
+
+
+@given(st.text(max_size=300), st.booleans())
+def test_a_nested_directory_stays_below_the_root(mailbox: str, utf8: bool) -> None:
+    try:
+        directory = Naming(nested=True, utf8=utf8).directory(mailbox)
+    except BadMailbox:
+        return
+    assert not {"", ".", "..", "cur", "new", "tmp"} & set(directory.split("/")) or directory == ""
+    assert all(len(level.encode()) <= MAX_NAME_BYTES for level in directory.split("/"))
+
+
 @given(st.text(max_size=300))
 def test_a_directory_is_one_component_below_the_root(mailbox: str) -> None:
     try:

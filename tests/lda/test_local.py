@@ -3,80 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
-from lda.envelope import Envelope
-from lda.execute import Done
-from lda.local import Job, Settings, deliver
-from lda.mailboxes import MaildirConfig
-from lda.scripts import MAX_LOG_BYTES, SieveConfig
-from lda.submit import SubmitConfig
-from lda.trace import HeadersConfig
-from lda.users import User
-from tamis.config.schema import Duration, Size
+from lda.scripts import MAX_LOG_BYTES
 from tamis.errors import TempFail
-from tamis.mail.message import Message
 from tamis.verdict import Kind
+from tests.lda.home import HEAD, RAW, Home
 
-RAW = b"Received: from x by mx\n\tid 4XYZ12345; now\nSubject: [list] hello\n\nbody \xff\0\r\n.\nend without newline"
-HEAD = b"Return-Path: <s@a>\nX-Original-To: o@b\nDelivered-To: u@b\n"
 FILE = 'require "fileinto"; if header :contains "subject" "[list]" { fileinto "Lists"; }'
-
-
-class Home:
-    """A user's home, and what is delivered there."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.user = User(name="u@b", home=path, uid=os.getuid(), gid=os.getgid())
-        self.sent = path.parent / "sent"
-        self.sendmail = path.parent / "sendmail"
-        self.sendmail.write_text(f'#!/bin/sh\necho "$@" >>{self.sent}\ncat >>{self.sent}\n')
-        self.sendmail.chmod(0o755)
-
-    def settings(self, **options: object) -> Settings:
-        command = (str(self.sendmail), "-f", "{sender}", "--", "{recipient}")
-        return Settings(
-            hostname="mx",
-            recipient_delimiter="+",
-            maildir=MaildirConfig(**{k: v for k, v in options.items() if k.startswith("auto")}),  # type: ignore[arg-type]
-            sieve=SieveConfig(
-                max_size=Size(10_000),
-                default=options.get("default"),  # type: ignore[arg-type]
-                site=options.get("site"),  # type: ignore[arg-type]
-            ),
-            submit=SubmitConfig(command=command, timeout=Duration(float(str(options.get("timeout", 20))))),
-            headers=HeadersConfig(),
-        )
-
-    def deliver(self, raw: bytes = RAW, mailbox: str = "", create: bool = False, **options: object) -> Done:
-        envelope = Envelope(
-            user="u@b", sender="s@a", recipient="u@b", original_recipient="o@b", queue_id="Q1", mailbox=mailbox,
-            create=create,
-        )  # fmt: skip
-        return deliver(Job(user=self.user, envelope=envelope, message=Message(raw)), self.settings(**options))
-
-    def script(self, source: str) -> None:
-        (self.path / ".dovecot.sieve").write_text(source)
-
-    def folder(self, name: str) -> None:
-        for sub in ("cur", "new", "tmp"):
-            (self.path / "Maildir" / name / sub).mkdir(parents=True)
-
-    def files(self) -> dict[str, list[bytes]]:
-        """The contents of each folder's new/ and cur/."""
-        found: dict[str, list[bytes]] = {}
-        for path in sorted((self.path / "Maildir").rglob("*")):
-            if path.is_file() and path.parent.name in {"new", "cur", "tmp"}:
-                name = str(path.parent.relative_to(self.path / "Maildir"))
-                found.setdefault(name, []).append(path.read_bytes())
-        return found
-
-    def log(self) -> str:
-        return (self.path / ".dovecot.sieve.log").read_text()
 
 
 @pytest.fixture
@@ -109,9 +47,10 @@ def test_a_script_files_into_a_folder(home: Home) -> None:
 
 def test_a_missing_folder_means_inbox_and_a_note(home: Home) -> None:
     home.script(FILE)
-    assert home.deliver().actions == ["fileinto INBOX"]
+    done = home.deliver()
+    assert (done.actions, done.sieve) == (["keep INBOX"], "run_error")
     assert home.files() == {"new": [HEAD + RAW]}
-    assert "Q1: fileinto 'Lists': the mailbox does not exist; the message is in the INBOX" in home.log()
+    assert "failed to store into mailbox 'Lists': the mailbox does not exist" in home.log()
 
 
 def test_with_autocreate_it_is_made_and_subscribed_to(home: Home) -> None:
@@ -221,7 +160,10 @@ class TestRedirect:
         home.script('redirect "x+y@z";')
         assert home.deliver().actions == ["redirect x+y@z"]
         assert home.files() == {}
-        assert home.sent.read_bytes() == b"-f s@a -- x+y@z\nDelivered-To: u@b\n" + RAW
+        maker, trace, name, rest = home.sent.read_bytes().removeprefix(b"-f s@a -- x+y@z\n").split(b"\n", 3)
+        assert (maker, trace) == (b"X-Sieve: Tamis", b"X-Sieve-Redirected-From: u@b")
+        assert re.fullmatch(rb"Message-ID: <[0-9a-f]{32}@mx>", name)
+        assert rest == RAW
 
     @pytest.mark.parametrize("line", ["exit 1", "exit 67", "exit 75", "kill -9 $$"])
     def test_if_the_mta_does_not_take_it_nothing_has_happened(self, home: Home, line: str) -> None:
@@ -379,5 +321,5 @@ def test_a_folder_that_is_a_link_is_no_folder(home: Home, tmp_path: Path) -> Non
     home.deliver(b"first\n\n")
     (tmp_path / "out" / "new").mkdir(parents=True)
     (home.path / "Maildir" / ".Lists").symlink_to(tmp_path / "out")
-    assert home.deliver().actions == ["fileinto INBOX"]
+    assert home.deliver().actions == ["keep INBOX"]
     assert list((tmp_path / "out" / "new").iterdir()) == []

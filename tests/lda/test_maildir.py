@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lda.copies import Wanted
 from lda.folders import BadMailbox
 from lda.maildir import Maildir, letters, tempfail
 from tamis.errors import TempFail
@@ -25,7 +26,7 @@ def maildir(tmp_path: Path) -> Maildir:
 
 
 def deliver(maildir: Maildir, raw: bytes, directory: str = "", **options: object) -> str:
-    with maildir.stage(directory, b"", raw, **options) as copy:  # type: ignore[arg-type]
+    with maildir.stage(directory, b"", raw, Wanted(**options)) as copy:  # type: ignore[arg-type]
         copy.commit()
     return copy.name
 

@@ -31,6 +31,14 @@ def test_a_folder_is_added_once_in_the_files_own_format(
     assert not (tmp_path / "subscriptions.lock").exists()
 
 
+def test_folders_of_the_fs_layout_too(tmp_path: Path) -> None:
+    subscribe(tmp_path, "Entwürfe/x.y")
+    assert (tmp_path / "subscriptions").read_bytes() == "V\t2\n\nEntwürfe\tx.y\n".encode()
+    (tmp_path / "subscriptions").write_bytes(b"A\n")
+    subscribe(tmp_path, "B/c")
+    assert (tmp_path / "subscriptions").read_bytes() == b"A\nB/c\n"
+
+
 def test_a_lock_that_is_held_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscriptions, "_WAIT_S", 0.0)
     (tmp_path / "subscriptions.lock").write_bytes(b"")
