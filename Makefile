@@ -3,10 +3,12 @@
 #   make demo [ARGS=--once]     a private mail server, and a story about it
 #   make test [ARGS="-k sieve"] all tests
 #   make bench [BENCH=name]     the benchmarks, one JSON line a figure
+#   make differential [N=2000] [SEED=1]   random Sieve scripts through Dovecot's engine and through ours
+#   make fuzz [MINUTES=10] [SEED=1]       random Sieve scripts and messages: nothing may break
 #   make lint                   ruff and mypy
 #   make setup                  the set-up of `make test` alone
 
-.PHONY: demo test bench lint setup packages-demo packages-test packages-bench moved
+.PHONY: demo test bench differential fuzz lint setup packages-demo packages-test packages-bench moved
 .NOTPARALLEL:
 .SILENT:
 
@@ -22,6 +24,12 @@ test: packages-test $(READY)
 
 bench: packages-bench $(READY)
 	$(RUN) -m bench $(BENCH)
+
+differential: packages-test $(READY)
+	nice $(RUN) -m tests.lda.sieve.campaign $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
+
+fuzz: packages-test $(READY)
+	nice $(RUN) -m tests.lda.sieve.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: packages-demo $(READY)
 	$(RUN) -m ruff check
