@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lda.users import User
@@ -23,7 +23,8 @@ _MAX_ID = 2**32 - 2
 
 _HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _VARIABLE = re.compile(r"%(?:\{(user|username|domain|home)\}|([undh%]))")
-_HARMLESS_OPTIONS = {"INDEX", "INDEXPVT", "VOLATILEDIR", "LAYOUT=MAILDIR++"}
+_HARMLESS_OPTIONS = {"INDEX", "INDEXPVT", "VOLATILEDIR"}
+_LAYOUTS = {"maildir++", "fs"}
 
 
 def user_of(name: str, row: Mapping[str, str], uid: int | None, gid: int | None) -> User:
@@ -34,7 +35,7 @@ def user_of(name: str, row: Mapping[str, str], uid: int | None, gid: int | None)
         raise TempFail("4.3.5", "The user database gives a name that is not allowed")
     if len(row) > MAX_FIELDS or any(len(v) > MAX_VALUE_CHARS or _HOSTILE.search(v) for v in row.values()):
         raise TempFail("4.3.5", "The user database gives a row that is not allowed")
-    mail = row.get("mail", "")
+    mail = _mail_of(row)
     known = User(
         name=name,
         home=_path(row["home"], name) if row.get("home") else Path("/nonexistent"),
@@ -47,7 +48,7 @@ def user_of(name: str, row: Mapping[str, str], uid: int | None, gid: int | None)
         return known
     if not mail:
         raise TempFail("4.3.5", "The user database gives no home")
-    return replace(known, home=maildir_of(known, ""))
+    return replace(known, home=location_of(known, "").path)
 
 
 def is_harmless(name: str) -> bool:
@@ -61,42 +62,78 @@ def is_harmless(name: str) -> bool:
     )
 
 
-def maildir_of(user: User, template: str) -> Path:
-    """The directory of the user's INBOX: from the row's ``maildir:PATH``, or the site's *template*
-    (``{home}/Maildir``). Raises TempFail 4.3.5 for another format or layout."""
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a user's mail is. path: the INBOX, a Maildir or, with *mbox*, a file. layout: ``fs``, ``maildir++``, or
+    "" where the row leaves it to the site. utf8: names of folders are in UTF-8 on disk. mbox: the directory of the
+    mbox files other than the INBOX."""
+
+    path: Path
+    layout: str = ""
+    utf8: bool = False
+    mbox: Path | None = None
+
+
+def location_of(user: User, template: str) -> Location:
+    """From the row's ``maildir:PATH[:OPTIONS]`` or ``mbox:DIRECTORY:INBOX=FILE``, or the site's *template*
+    (``{home}/Maildir``). Raises TempFail 4.3.5 for other formats, layouts and options."""
     if not user.mail:
-        return _path(expand(template, user), user.name)
+        return Location(_path(expand(template, user), user.name))
     kind, colon, rest = user.mail.partition(":")
     location, *options = rest.split(":")
-    if not colon or kind.lower() != "maildir" or not location:
-        raise TempFail("4.3.5", "The mailbox is not a Maildir")
-    for option in options:
-        if (
-            option.upper() not in _HARMLESS_OPTIONS
-            and option.partition("=")[0].upper() not in _HARMLESS_OPTIONS
-        ):
-            raise TempFail("4.3.5", "The mailbox has a layout that is not supported")
-    home = str(user.home)
+    if not colon or kind.lower() not in {"maildir", "mbox"} or not location:
+        raise TempFail("4.3.5", "The mailbox is neither a Maildir nor an mbox")
+    told = {name.upper(): value for name, _, value in (option.partition("=") for option in options)}
+    layout = told.pop("LAYOUT", "").lower()
+    utf8 = told.pop("UTF-8", None) == ""
+    mbox = kind.lower() == "mbox"
+    inbox = told.pop("INBOX", "") if mbox else location
+    if told.keys() - _HARMLESS_OPTIONS or layout not in {"", *_LAYOUTS} or not inbox:
+        raise TempFail("4.3.5", "The mailbox has a layout that is not supported")
+    folders = _path(_expanded(location, user), user.name) if mbox else None
+    return Location(_path(_expanded(inbox, user), user.name), layout, utf8, folders)
+
+
+def _expanded(location: str, user: User) -> str:
+    """*location* with Dovecot's ``~`` and ``%`` variables."""
     if location == "~" or location.startswith("~/"):
-        location = home + location[1:]
-    return _path(_VARIABLE.sub(lambda m: _variable(m[1] or m[2], user), location), user.name)
+        location = str(user.home) + location[1:]
+    return _VARIABLE.sub(lambda m: _variable(m[1] or m[2], user), location)
+
+
+def located(text: str, user: User) -> Path:
+    """A path as Dovecot's databases write it: ``~``, ``%u``...; a relative one begins at the home. Raises TempFail
+    4.3.5."""
+    return _path(str(user.home / _expanded(text, user)), user.name)
+
+
+def _mail_of(row: Mapping[str, str]) -> str:
+    """``mail``, or what Dovecot 2.4 has in its place."""
+    if row.get("mail") or not row.get("mail_path"):
+        return row.get("mail", "")
+    options = [
+        f":INBOX={row['mail_inbox_path']}" if row.get("mail_inbox_path") else "",
+        f":LAYOUT={row['mailbox_list_layout']}" if row.get("mailbox_list_layout") else "",
+        ":UTF-8" if row.get("mailbox_list_utf8", "").lower() in {"yes", "y", "true", "1"} else "",
+    ]
+    return f"{row.get('mail_driver') or 'maildir'}:{row['mail_path']}{''.join(options)}"
 
 
 def expand(template: str, user: User) -> str:
     """``{home}``, ``{user}``, ``{local}`` and ``{domain}`` in the site's *template*."""
-    local, domain = _split(user.name)
+    local, domain = split_name(user.name)
     return template.format(home=user.home, user=user.name, local=local, domain=domain)
 
 
 def _variable(name: str, user: User) -> str:
-    local, domain = _split(user.name)
+    local, domain = split_name(user.name)
     return {
         "u": user.name, "user": user.name, "n": local, "username": local,
         "d": domain, "domain": domain, "h": str(user.home), "home": str(user.home), "%": "%",
     }[name]  # fmt: skip
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """Local part and domain; a name without domain is a local part."""
     local, at, domain = name.rpartition("@")
     return (local, domain) if at else (name, "")

@@ -7,6 +7,7 @@ unknown recipients.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,5 +64,7 @@ def _is_directory(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as exc:
+        if exc.errno == errno.ENAMETOOLONG:
+            return False
         raise TempFail("4.3.0", "The home cannot be looked at") from exc
     return path.is_dir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lda.users import User
-from lda.users.rows import is_harmless, maildir_of, user_of
+from lda.users.rows import Location, is_harmless, location_of, user_of
 from tamis.errors import TempFail
 
 ROW = {"uid": "5000", "gid": "5001", "home": "/var/vmail/b/u"}
@@ -77,13 +77,35 @@ LOCATIONS = [
 @pytest.mark.parametrize(("mail", "path"), LOCATIONS)
 def test_where_the_mail_is(mail: str, path: str) -> None:
     user = User(name=USER.name, home=USER.home, uid=1, gid=1, mail=mail)
-    assert maildir_of(user, "{home}/Maildir") == Path(path)
+    assert location_of(user, "{home}/Maildir").path == Path(path)
 
 
 @pytest.mark.parametrize(
-    "mail", ["mbox:~/mail", "mdbox:~/x", "~/Maildir", "maildir:", "maildir:~/M:LAYOUT=fs", "maildir:~/M:UTF-8",
-             "maildir:relative", "maildir:~/../x"]
+    "mail", ["mbox:~/mail", "mdbox:~/x", "~/Maildir", "maildir:", "maildir:~/M:LAYOUT=index", "maildir:~/M:CONTROL=/x",
+             "maildir:relative", "maildir:~/../x", "maildir:~/M:INBOX=/x", "mbox:~/mail:INBOX=../x"]
 )  # fmt: skip
 def test_a_store_that_is_not_ours_to_write_is_temporary(mail: str) -> None:
     with pytest.raises(TempFail):
-        maildir_of(User(name=USER.name, home=USER.home, uid=1, gid=1, mail=mail), "{home}/Maildir")
+        location_of(User(name=USER.name, home=USER.home, uid=1, gid=1, mail=mail), "{home}/Maildir")
+
+
+LAYOUTS = [
+    ({"mail": "maildir:~/M:LAYOUT=fs"}, Location(Path("/home/u/M"), "fs")),
+    ({"mail": "maildir:~/M:UTF-8:LAYOUT=Maildir++"}, Location(Path("/home/u/M"), "maildir++", True)),
+    ({"mail": "mbox:~/mail:INBOX=/var/mail/%n"}, Location(Path("/var/mail/u"), mbox=Path("/home/u/mail"))),
+    ({"mail_driver": "maildir", "mail_path": "~/M"}, Location(Path("/home/u/M"))),
+    (
+        {"mail_path": "~/M", "mailbox_list_layout": "fs", "mailbox_list_utf8": "yes"},
+        Location(Path("/home/u/M"), "fs", True),
+    ),
+    (
+        {"mail_driver": "mbox", "mail_path": "~/mail", "mail_inbox_path": "/var/mail/u"},
+        Location(Path("/var/mail/u"), mbox=Path("/home/u/mail")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "location"), LAYOUTS)
+def test_how_the_mail_is_laid_out_by_dovecot_2_3_and_2_4(row: dict[str, str], location: Location) -> None:
+    user = user_of(USER.name, {"home": "/home/u", **row}, 1, 1)
+    assert location_of(user, "{home}/Maildir") == location

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-from collections.abc import Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,11 +16,15 @@ import pytest
 
 from lda.users import Source, User
 from lda.users.auth_userdb import AuthUserdb, AuthUserdbConfig
-from lda.users.chain import Users, split_detail
+from lda.users.config import SOURCES
+from lda.users.ldap import Ldap, LdapConfig
 from lda.users.passwd_file import PasswdFile, PasswdFileConfig
+from lda.users.sql import Sql, SqlConfig
 from lda.users.static import Static, StaticConfig
 from lda.users.system import Myself, System, SystemConfig
-from tamis.errors import PermFail, TempFail
+from tamis.config.secret import Secret
+from tamis.errors import TempFail
+from tests.lda.users.slapd import BASE, BIND_DN, PASSWORD, Slapd, needs_slapd
 
 KNOWN, UNKNOWN = "alice@b.example", "nobody-here@b.example"
 ANSWERS = {
@@ -76,9 +83,6 @@ class FakeDovecot:
         return noise + (f"USER\t{number}\t{row.format(home=self.home)}\n" if row else f"NOTFOUND\t{number}\n")
 
 
-Ask = Callable[[Source], Awaitable[User | None]]
-
-
 def passwd_file(tmp_path: Path) -> Source:
     path = tmp_path / "users"
     path.write_text(
@@ -97,27 +101,87 @@ def system(tmp_path: Path) -> Source:
     return System(SystemConfig(min_uid=1))
 
 
-SOURCES = {"passwd_file": passwd_file, "static": static, "system": system}
+def sql(tmp_path: Path) -> Source:
+    path = tmp_path / "users.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE users (address, home, uid, gid, quota_rule);"
+            f"INSERT INTO users VALUES ('{KNOWN}', '{tmp_path}', 5000, 5000, '*:storage=1G');"
+        )
+    return Sql(SqlConfig(url=Secret(f"sqlite:///{path}")))
 
 
-@pytest.mark.parametrize("name", [*SOURCES, "auth_userdb"])
-def test_every_database_tells_the_known_from_the_unknown(name: str, tmp_path: Path) -> None:
-    async def ask(source: Source, known: str) -> None:
-        user = await source.lookup(known)
+MADE = {"passwd_file": passwd_file, "static": static, "system": system, "sql": sql}
+
+
+@asynccontextmanager
+async def opened(name: str, tmp_path: Path, slapd: Slapd | None) -> AsyncIterator[Source]:
+    """The database *name*, which knows KNOWN."""
+    async with AsyncExitStack() as servers:
+        if name == "auth_userdb":
+            await servers.enter_async_context(FakeDovecot(tmp_path / "auth-userdb", tmp_path))
+            source: Source = AuthUserdb(AuthUserdbConfig(socket=tmp_path / "auth-userdb"))
+        elif slapd is not None:
+            password = Secret(PASSWORD)
+            source = Ldap(LdapConfig(servers=(slapd.ldapi,), base=BASE, bind_dn=BIND_DN, password=password))
+        else:
+            source = MADE[name](tmp_path)
+        yield source
+        await source.close()
+
+
+ODD = ["*", "alice*@b.example", "%@b.example", "' OR '1'='1", "grün@b.example", "x" * 300]
+NEEDS = {"ldap": (needs_slapd, pytest.mark.integration)}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in SOURCES])
+class TestEverySource:
+    """The contract of `lda.users.Source`."""
+
+    @pytest.fixture(autouse=True)
+    def _place(self, request: pytest.FixtureRequest, name: str, tmp_path: Path) -> None:
+        slapd = request.getfixturevalue("slapd") if name == "ldap" else None
+        self.name = name
+        self.open = partial(opened, name, tmp_path, slapd)
+
+    def ask(self, *addresses: str) -> list[User | None]:
+        async def run() -> list[User | None]:
+            async with self.open() as source:
+                return [await source.lookup(address) for address in addresses]
+
+        return asyncio.run(run())
+
+    @property
+    def known(self) -> str:
+        return "daemon@b.example" if self.name == "system" else KNOWN
+
+    def test_tells_the_known_from_the_unknown(self) -> None:
+        user, nobody, again = self.ask(self.known, UNKNOWN, self.known)
         assert user is not None
         assert user.uid > 0
         assert user.home.is_absolute()
-        assert await source.lookup(UNKNOWN) is None
-        await source.close()
+        assert nobody is None
+        assert again == user
 
-    async def run() -> None:
-        if name == "auth_userdb":
-            async with FakeDovecot(tmp_path / "auth-userdb", tmp_path):
-                await ask(AuthUserdb(AuthUserdbConfig(socket=tmp_path / "auth-userdb")), KNOWN)
-        else:
-            await ask(SOURCES[name](tmp_path), "daemon@b.example" if name == "system" else KNOWN)
+    def test_the_name_is_one_whatever_the_case_of_the_address(self) -> None:
+        """Not two mailboxes for one person: where other letters are found at all, it is the same name."""
+        users = [user for user in self.ask(self.known, self.known.upper()) if user is not None]
+        assert len({user.name for user in users}) == 1
 
-    asyncio.run(run())
+    @pytest.mark.parametrize("address", ODD)
+    def test_odd_addresses_are_nobodys(self, address: str) -> None:
+        assert self.ask(address) == [None]
+
+    def test_many_may_ask_at_once(self) -> None:
+        async def run() -> list[bool]:
+            async with self.open() as source:
+                asked = [source.lookup(address) for address in [self.known, UNKNOWN] * 10]
+                return [user is not None for user in await asyncio.gather(*asked)]
+
+        assert asyncio.run(run()) == [True, False] * 10
+
+    def test_close_without_a_lookup(self) -> None:
+        assert self.ask() == []
 
 
 def lookup(source: Source, address: str) -> User | None:
@@ -278,61 +342,3 @@ class TestAuthUserdb:
                 await source.close()
 
         asyncio.run(run())
-
-
-class Known:
-    """A source that knows *names* and remembers what it was asked."""
-
-    def __init__(self, *names: str, down: bool = False) -> None:
-        self.names, self.down = names, down
-        self.asked: list[str] = []
-
-    async def lookup(self, address: str) -> User | None:
-        self.asked.append(address)
-        if self.down:
-            raise TempFail("4.3.0", "down")
-        return User(name=address, home=Path("/h"), uid=1, gid=1) if address in self.names else None
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-class TestChain:
-    def test_the_first_that_knows_wins(self) -> None:
-        first, second, third = Known(), Known(KNOWN), Known(KNOWN)
-        found = asyncio.run(Users([first, second, third], "+").find("alice+Lists.x@b.example"))
-        assert (found.user.name, found.detail) == (KNOWN, "Lists.x")
-        assert (first.asked, third.asked) == ([KNOWN], [])
-
-    def test_unknown_to_all_is_5_1_1(self) -> None:
-        with pytest.raises(PermFail) as fail:
-            asyncio.run(Users([Known(), Known()], "+").find(KNOWN))
-        assert fail.value.status == "5.1.1"
-
-    def test_a_database_that_is_down_hides_nobody(self) -> None:
-        with pytest.raises(TempFail):
-            asyncio.run(Users([Known(down=True), Known()], "+").find(KNOWN))
-
-    @pytest.mark.parametrize("address", ["../x@b", "a\nb@c", "", "..+x@b", "x" * 400])
-    def test_hostile_names_reach_no_database(self, address: str) -> None:
-        source = Known()
-        with pytest.raises(PermFail) as fail:
-            asyncio.run(Users([source], "+").find(address))
-        assert fail.value.status == "5.1.3"
-        assert source.asked == []
-
-
-@pytest.mark.parametrize(
-    ("address", "parts"),
-    [
-        ("u@d", ("u@d", "")),
-        ("u+x@d", ("u@d", "x")),
-        ("a+b+c@d", ("a@d", "b+c")),
-        ("+x@d", ("+x@d", "")),
-        ("u+x", ("u", "x")),
-        ("u-x+y@d", ("u@d", "x+y")),
-        ("u+@d", ("u@d", "")),
-    ],
-)
-def test_the_extension_as_postfix_cuts_it(address: str, parts: tuple[str, str]) -> None:
-    assert split_detail(address, "+-") == parts

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lda.users.config import UsersConfig
+from lda.users.ldap import LdapConfig
 from tamis.cli.__main__ import main
+from tamis.cli.site_users import findings
 
 
 @pytest.fixture
@@ -100,7 +103,28 @@ def test_hostile_addresses_are_shown_as_what_they_are(
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_a_mistake_in_the_configuration(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_in_the_aliases_is_named_by_file_and_line(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (config.parent / "aliases").write_text("info alice\n")
-    assert user(config, "alice@b.example") == 78
+    assert user(config, "alice@b.example") == 75
     assert f"{config.parent}/aliases:1: not a line of the form" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_configuration(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(config.read_text().replace('"passwd_file"', '"nis"'))
+    assert user(config, "alice@b.example") == 78
+    assert "nis" in capsys.readouterr().err
+
+
+def test_the_doctor_looks_at_the_files_too(tmp_path: Path) -> None:
+    (tmp_path / "aliases").write_text("info: alice\n")
+    (tmp_path / "broken").write_text("\ninfo alice\n")
+    good, bad = UsersConfig(aliases=tmp_path / "aliases"), UsersConfig(aliases=tmp_path / "broken")
+    assert list(findings(good)) == [(f"aliases: 1 in {tmp_path}/aliases", "")]
+    [(text, advice)] = findings(bad)
+    assert f"{tmp_path}/broken:2: not a line" in text
+    assert advice
+    away = UsersConfig(sources=("ldap",), ldap=LdapConfig(ca=tmp_path / "none"))
+    assert all(advice for _, advice in findings(away))
+    assert list(findings(away))
