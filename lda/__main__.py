@@ -115,7 +115,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
     from lda.build import settings_of
     from lda.config import assemble
     from lda.forker import Forker
-    from lda.worker import Inherited, uids
+    from lda.worker import Inherited, peers_of
     from tamis import metrics
     from tamis.config.load import load
     from tamis.service import Notifier, drop_privileges, run
@@ -123,7 +123,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
 
     config = root.lda
     account = config.user or config.parser
-    uids(config.handoff_from)
+    peers_of(config)
     forker = None
     if os.geteuid() == 0 and not config.user:  # before there are listeners or threads
         forker = Forker.start(config.deadline, lambda: settings_of(load(path, assemble)))

@@ -12,10 +12,10 @@ import re
 import stat
 from pathlib import Path
 
+from lda.object_ids import guid_of
+
 MAX_FILE_BYTES = 4 << 20
-_HEADER_BYTES = 512
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_GUID = re.compile(rb" G([0-9a-f]{32})(?=[ \n])")
 _ESCAPE = re.compile(rb"\x01(.)", re.DOTALL)
 _MEANT = {b"0": b"\0", b"1": b"\x01", b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 _SERVER = "vendor/vendor.dovecot/pvt/server/"
@@ -36,7 +36,7 @@ class Annotations:
         kind, _, rest = name.lower().lstrip("/").partition("/")
         if self._path is None or kind not in _KINDS or not rest:
             return None
-        guid = _guid(directory)
+        guid = guid_of(directory)
         if not guid:
             return None
         return self._all(self._path).get(f"{_KINDS[kind]}/{guid}/{_SERVER if server else ''}{rest}")
@@ -44,19 +44,12 @@ class Annotations:
     def _all(self, path: Path) -> dict[str, str]:
         """Read once, when first asked for."""
         if self._found is None:
-            self._found = _parse(_read(path, MAX_FILE_BYTES))
+            self._found = _parse(_read(path))
         return self._found
 
 
-def _guid(directory: Path) -> str:
-    match = _GUID.search(
-        _read(directory / "dovecot-uidlist", _HEADER_BYTES, whole=False).partition(b"\n")[0] + b"\n"
-    )
-    return match[1].decode("ascii") if match else ""
-
-
-def _read(path: Path, limit: int, *, whole: bool = True) -> bytes:
-    """The file; b"" if there is none. whole: more than *limit* is an OSError, else cut."""
+def _read(path: Path) -> bytes:
+    """The file; b"" if there is none."""
     try:
         fd = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
@@ -65,9 +58,9 @@ def _read(path: Path, limit: int, *, whole: bool = True) -> bytes:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(f"{path.name} is no file")
-        if whole and facts.st_size > limit:
-            raise OSError(f"{path.name} is larger than {limit} bytes")
-        return file.read(limit)
+        if facts.st_size > MAX_FILE_BYTES:
+            raise OSError(f"{path.name} is larger than {MAX_FILE_BYTES} bytes")
+        return file.read(MAX_FILE_BYTES)
 
 
 def _parse(raw: bytes) -> dict[str, str]:

@@ -15,14 +15,15 @@ The same delivery is one with the same queue id, sender, recipient, mailbox, siz
 would not do: Postfix makes short ones of an inode and microseconds, so they come again; but with them comes another
 Received field, which has the time. A message without a queue id is never taken for a retry.
 
-The file is not synced: that would cost a third of a delivery. A killed process loses nothing that is written. After
-a power cut the file may be behind; so a message whose Received field is older than the system's start is looked for
-like one that was begun. The names in new/ were synced: they are the truth, the file only saves looking.
+The file is synced only where something was sent; else that would cost a third of a delivery. A killed process loses
+nothing that is written. After a power cut the file may be behind; so a message whose Received field is older than the
+system's start is looked for like one that was begun. The names in new/ were synced: they are the truth, the file only
+saves looking.
 
 It is a hash table of 512 buckets of 8 entries (64 KiB at most, far less for most users): a lookup is one read, an
 entry one write; the oldest entry of a full bucket is the next to go, which is some 4000 deliveries later. Where the
-disk fails, the delivery is deferred. Where there can be no such file at all, messages are delivered all the same: then
-each is looked for like one that was begun.
+disk fails, the delivery is deferred. Where there can be no such file at all, messages are delivered all the same; then,
+and where the file is new, each is looked for like one that was begun.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 import time
 from collections import Counter
@@ -55,7 +57,7 @@ _BUCKET_BYTES, _BUCKETS = 8 * _ENTRY.size, 512
 _FREE, _BEGUN, _OVER = 0, 1, 2
 _LOCKS_AT = 1 << 40  # beyond the end: a byte for each key
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux, 64 bit
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEVER = {
     errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.EPERM, errno.EROFS
 }  # fmt: skip
@@ -106,15 +108,17 @@ def booted() -> float:
 class Attempt:
     """One attempt at a delivery. over: an earlier one has done all; look: one may have stored copies."""
 
-    def __init__(self, identity: Identity | None, fd: int, *, since: float) -> None:
-        """fd: the user's file, -1 without one. since: what arrived before may have been delivered by somebody
-        whose notes are lost."""
+    def __init__(self, identity: Identity | None, fd: int, *, since: float, new: bool = False) -> None:
+        """fd: the user's file, -1 without one. new: there is nothing in it yet. since: what arrived before may have
+        been delivered by somebody whose notes are lost."""
         self._identity = identity
         self._fd = fd
         self._counts: Counter[str] = Counter()
         self._index, state = self._find(identity.digest) if identity else (0, _FREE)
         self.over = state == _OVER
-        self.look = identity is not None and (fd < 0 or state == _BEGUN or 0 < identity.arrived < since)
+        self.look = identity is not None and (
+            new or fd < 0 or state == _BEGUN or 0 < identity.arrived < since
+        )
 
     @classmethod
     def open(cls, directory: Path, identity: Identity | None, *, since: float) -> Self:
@@ -123,12 +127,12 @@ class Attempt:
         Raises TempFail where an earlier one is still under way, and where the disk fails."""
         if identity is None:
             return cls(None, -1, since=since)
-        fd = _open(directory)
+        fd, new = _open(directory)
         if fd < 0:
             return cls(identity, fd, since=since)
         try:
             _lock(fd, identity.digest)
-            return cls(identity, fd, since=since)
+            return cls(identity, fd, since=since, new=new)
         except BaseException:
             os.close(fd)
             raise
@@ -142,21 +146,26 @@ class Attempt:
             self._fd = -1
 
     def begin(self) -> None:
-        """From now on something may become visible."""
+        """From now on something may become visible. Raises TempFail where that cannot be written down."""
         if self._identity:
-            self._write(self._identity.digest, self._index, _BEGUN)
+            try:
+                self._write(self._identity.digest, self._index, _BEGUN)
+            except OSError as exc:
+                raise tempfail(exc) from exc
 
     def finish(self) -> None:
         """All is done; the answer will be success."""
         if self._identity:
-            self._write(self._identity.digest, self._index, _OVER)
+            with suppress(OSError):
+                self._write(self._identity.digest, self._index, _OVER)
 
     def token(self, directory: str) -> str:
         """For the name of the next copy in *directory*: the same in each attempt; "" if there is no telling."""
         return self._part(f"copy {directory}").hex()[:16] if self._identity else ""
 
     def once(self, what: str, act: Callable[[], object]) -> None:
-        """Do *act*, unless an earlier attempt has; *what* says which one it is. Raises what *act* raises."""
+        """Do *act*, which gives something away, unless an earlier attempt has; *what* says which one it is. Raises
+        what *act* raises."""
         if not self._identity:
             act()
             return
@@ -164,6 +173,7 @@ class Attempt:
         if self._state(key) != _OVER:
             act()
             self._note(key, _OVER)
+            self._sync()
 
     def did(self, what: str) -> bool:
         """Whether the first of the acts that are called *what* is done, by this attempt or an earlier one."""
@@ -178,6 +188,12 @@ class Attempt:
         """Whether an attempt at this delivery has written down *what*."""
         return self._identity is not None and self._state(_key(self._identity, what)) == _OVER
 
+    def _sync(self) -> None:
+        """What the MTA has taken is in no directory where a retry could look."""
+        if self._fd >= 0:
+            with suppress(OSError):
+                os.fdatasync(self._fd)
+
     def _part(self, what: str) -> bytes:
         """The key of the next part of that kind."""
         assert self._identity is not None
@@ -188,7 +204,8 @@ class Attempt:
         return self._find(key)[1]
 
     def _note(self, key: bytes, state: int) -> None:
-        self._write(key, self._find(key)[0], state)
+        with suppress(OSError):
+            self._write(key, self._find(key)[0], state)
 
     def _find(self, key: bytes) -> tuple[int, int]:
         """The place of *key* in its bucket, and its state there: the one that it has, or that is free, or that was
@@ -208,27 +225,52 @@ class Attempt:
     def _write(self, key: bytes, index: int, state: int) -> None:
         entry = _ENTRY.pack(key[:11], state, int(time.time()) & 0xFFFFFFFF)
         if self._fd >= 0:
-            with suppress(OSError):
-                os.pwrite(self._fd, entry, _place(key) + index * _ENTRY.size)
+            os.pwrite(self._fd, entry, _place(key) + index * _ENTRY.size)
 
 
 def _key(identity: Identity, what: str) -> bytes:
     return blake2b(identity.digest + what.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-def _open(directory: Path) -> int:
-    """The user's file, made where it is missing; -1 where there can be none. Raises TempFail where that may change:
-    a delivery of which there is no note would be made again by its retry."""
+def _open(directory: Path) -> tuple[int, bool]:
+    """The user's file, made where it is missing, and whether it is new in a mailbox that is not; -1 where there can be
+    none. Raises TempFail where that may change: a delivery of which there is no note would be made again by its
+    retry."""
     try:
+        known = True
         try:
-            return os.open(f"{directory}/{NAME}", _OPEN, 0o600)
+            fd = os.open(f"{directory}/{NAME}", _OPEN)
         except FileNotFoundError:
-            os.close(open_root(directory, create=True))
-        return os.open(f"{directory}/{NAME}", _OPEN, 0o600)
+            fd, known = _make(directory)
+        try:
+            found = os.fstat(fd)
+        except BaseException:
+            os.close(fd)
+            raise
     except OSError as exc:
         if exc.errno in _NEVER:
-            return -1
+            return -1, False
         raise tempfail(exc) from exc
+    if stat.S_ISREG(found.st_mode):
+        return fd, known and not found.st_size
+    os.close(fd)
+    return -1, False
+
+
+def _make(directory: Path) -> tuple[int, bool]:
+    """The file, and whether the directory was there."""
+    known = directory.exists()
+    root = open_root(directory, create=True)
+    try:
+        fd = os.open(NAME, _OPEN | os.O_CREAT, 0o600, dir_fd=root)
+        try:
+            os.fsync(root)
+        except BaseException:
+            os.close(fd)
+            raise
+    finally:
+        os.close(root)
+    return fd, known
 
 
 def _place(key: bytes) -> int:

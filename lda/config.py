@@ -41,6 +41,10 @@ class LdaConfig:
     handoff_from: tuple[str, ...] = option(
         (), "accounts whose tamis-lda may deliver to everybody, as root's and ours; others only to themselves"
     )
+    room_from: tuple[str, ...] = option(
+        (),
+        "accounts that may ask whether users have room, such as tamis-policyd's; besides those of handoff_from",
+    )
     xclient_from: tuple[Network, ...] = option(
         (), "peers that may say by XCLIENT for whom they speak, besides those on UNIX sockets"
     )

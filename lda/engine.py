@@ -14,7 +14,7 @@ from tamis.log import Log
 
 
 class Engine:
-    """What runs while the program does. delivery: replaced by `replace`. trusted: see `HandoffServer`."""
+    """What runs while the program does. delivery: replaced by `replace`. trusted, asking: see `HandoffServer`."""
 
     def __init__(
         self,
@@ -23,6 +23,7 @@ class Engine:
         threads: Executor,
         log: Log,
         trusted: Collection[int] = (),
+        asking: Collection[int] = (),
     ) -> None:
         self.delivery = delivery
         self._closing: set[asyncio.Task[None]] = set()
@@ -34,6 +35,7 @@ class Engine:
             idle_s=limits.idle_s,
             max_message_bytes=limits.max_message_bytes,
             trusted=trusted,
+            asking=asking,
         )
 
     def lmtp(self, connection: socket.socket) -> None:

@@ -13,18 +13,19 @@ import signal
 import socket
 import struct
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from lda import wire
 from lda.execute import Done
 from lda.local import Job, Settings, deliver
+from lda.room import check_room
 from lda.script_places import places
 from lda.script_store import Snapshot, snapshot
 from lda.scripts import Shelf
 from lda.users import User
-from tamis.errors import ConfigError, TempFail
+from tamis.errors import ConfigError, StatusError, TempFail
 from tamis.mail.message import Message, Spool
 from tamis.outcome import BUG_TEXT
 
@@ -32,7 +33,7 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_JOB_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 18
 _LENGTHS = struct.Struct("!QQ")
-_JOB, _RELOAD = b"j", b"r"
+_JOB, _ROOM, _RELOAD = b"j", b"q", b"r"
 
 
 class Forker:
@@ -67,21 +68,34 @@ class Forker:
 
     def deliver(self, job: Job) -> Done:
         """Deliver in a child that has become the user. Blocks; raises TempFail."""
+        with self._child(_JOB) as child:
+            head, raw = wire.encode_job(job), memoryview(job.message.raw)
+            child.sendall(_LENGTHS.pack(len(head), len(raw)) + head)
+            for start in range(0, len(raw), _PIECE_BYTES):
+                child.sendall(raw[start : start + _PIECE_BYTES])
+            child.shutdown(socket.SHUT_WR)
+            return wire.decode_done(_receive_all(child))
+
+    def check_room(self, user: User, size_bytes: int) -> None:
+        """As `lda.room.check_room`, in a child that has become the user."""
+        with self._child(_ROOM) as child:
+            head = wire.encode_user(user)
+            child.sendall(_LENGTHS.pack(len(head), size_bytes) + head)
+            wire.decode_room(_receive_all(child))
+
+    @contextmanager
+    def _child(self, task: bytes) -> Iterator[socket.socket]:
+        """The way to a new one. What is wrong with its answer is raised as TempFail."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours:
             with its:
                 try:
-                    socket.send_fds(self._control, [_JOB], [its.fileno()])
+                    socket.send_fds(self._control, [task], [its.fileno()])
                 except OSError as exc:
                     raise TempFail("4.3.0", "The delivery processes are gone") from exc
             ours.settimeout(self._deadline_s)
             try:
-                head, raw = wire.encode_job(job), memoryview(job.message.raw)
-                ours.sendall(_LENGTHS.pack(len(head), len(raw)) + head)
-                for start in range(0, len(raw), _PIECE_BYTES):
-                    ours.sendall(raw[start : start + _PIECE_BYTES])
-                ours.shutdown(socket.SHUT_WR)
-                return wire.decode_done(_receive_all(ours))
+                yield ours
             except (OSError, EOFError, ValueError, TypeError, KeyError) as exc:
                 raise TempFail("4.3.0", "The delivery process has given no answer") from exc
 
@@ -114,38 +128,64 @@ def _serve(
             for descriptor in descriptors:
                 if os.fork() == 0:
                     control.close()
-                    _child(descriptor, deadline_s, settings)
+                    _child(descriptor, deadline_s, _room if data == _ROOM else _delivery, settings)
                 os.close(descriptor)
     finally:
         os._exit(0)
 
 
-def _child(descriptor: int, deadline_s: float, settings: Settings) -> NoReturn:
-    """Deliver one message as its user, and answer."""
+def _child(
+    descriptor: int, deadline_s: float, work: Callable[[socket.socket, Settings], bytes], settings: Settings
+) -> NoReturn:
+    """Do one thing as its user, and answer."""
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         signal.alarm(math.ceil(deadline_s))
         with socket.socket(fileno=descriptor) as engine:
-            engine.sendall(_answer(engine, settings))
+            engine.sendall(_answer(engine, work, settings))
     finally:
         os._exit(0)
 
 
-def _answer(engine: socket.socket, settings: Settings) -> bytes:
+def _answer(
+    engine: socket.socket, work: Callable[[socket.socket, Settings], bytes], settings: Settings
+) -> bytes:
     try:
-        head_bytes, message_bytes = _LENGTHS.unpack(_exactly(engine, _LENGTHS.size))
-        head = _exactly(engine, min(head_bytes, MAX_JOB_BYTES))  # a longer one does not decode
-        user = wire.decode_job(head, Message(b"")).user
-        site = _site(user, settings)
-        become(user)
-        job = wire.decode_job(head, _message(engine, message_bytes))
-        return wire.encode_done(deliver(job, settings, Shelf(site=site)))
+        return work(engine, settings)
     except TempFail as exc:
         return wire.encode_failure(exc, repr(exc.__cause__ or ""))
     except Exception as exc:  # the engine writes it down; the message stays queued
         why = "".join(traceback.format_exception(exc, limit=-20))
         return wire.encode_failure(TempFail("4.3.0", BUG_TEXT), why)
+
+
+def _delivery(engine: socket.socket, settings: Settings) -> bytes:
+    """Deliver a message."""
+    head, message_bytes = _head(engine)
+    user = wire.decode_job(head, Message(b"")).user
+    site = _site(user, settings)
+    become(user)
+    job = wire.decode_job(head, _message(engine, message_bytes))
+    return wire.encode_done(deliver(job, settings, Shelf(site=site)))
+
+
+def _room(engine: socket.socket, settings: Settings) -> bytes:
+    """Look whether there is room."""
+    head, size_bytes = _head(engine)
+    user = wire.decode_user(head)
+    become(user)
+    try:
+        check_room(user, settings.maildir, settings.quota, size_bytes)
+    except StatusError as exc:
+        return wire.encode_room(exc)
+    return wire.encode_room(None)
+
+
+def _head(engine: socket.socket) -> tuple[bytes, int]:
+    """What is to be done, and the size of the message."""
+    head_bytes, message_bytes = _LENGTHS.unpack(_exactly(engine, _LENGTHS.size))
+    return _exactly(engine, min(head_bytes, MAX_JOB_BYTES)), message_bytes  # a longer one does not decode
 
 
 def _site(user: User, settings: Settings) -> Snapshot:

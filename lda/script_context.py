@@ -36,7 +36,7 @@ def context(
         limits=limits or config.limits.limits(),
         recipient_delimiter=recipient_delimiter,
         default_mailbox=default_mailbox,
-        environment=_environment(hostname, config),
+        environment=_environment(hostname, config, envelope.client),
         settings=(
             *(options(user, config) if fixed is None else fixed),
             NotifyOptions(
@@ -79,8 +79,9 @@ def _notify_from(user: User, config: SieveConfig, envelope: Envelope, hostname: 
     return sender_of(config.notify_from, envelope, owner)
 
 
-def _environment(hostname: str, config: SieveConfig) -> dict[str, str]:
+def _environment(hostname: str, config: SieveConfig, client: str) -> dict[str, str]:
     """The items of RFC 5183 and of vnd.dovecot.environment that a delivery knows."""
+    remote = {"remote-ip": client} if client else {}
     domain = hostname.partition(".")[2]
     own = {f"vnd.dovecot.config.{name.lower()}": value for name, value in config.environment.items()}
-    return {"host": hostname, "domain": domain, "location": "MDA", "phase": "during", **own}
+    return {"host": hostname, "domain": domain, "location": "MDA", "phase": "during", **remote, **own}

@@ -17,21 +17,35 @@ from lda.execute import Done
 from lda.local import Job
 from lda.sieve.terms import Terms
 from lda.users import User
-from tamis.errors import TempFail
+from tamis.errors import PermFail, StatusError, TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind, Verdict
 
 
 def encode_job(job: Job) -> bytes:
     """Everything but the message."""
-    user, terms = job.user, job.envelope.terms
+    terms = job.envelope.terms
     told = {field.name: getattr(job.envelope, field.name) for field in dataclasses.fields(Envelope)}
     told["terms"] = {field.name: getattr(terms, field.name) for field in dataclasses.fields(Terms)}
     if terms.deadline is not None:
         told["terms"]["deadline"] = terms.deadline.isoformat()
-    fields = {"name": user.name, "home": str(user.home), "uid": user.uid, "gid": user.gid, "mail": user.mail}
-    account = {**fields, "fields": dict(user.fields)}
+    account = _account(job.user)
     return json.dumps({"user": account, "envelope": told, "forward_sender": job.forward_sender}).encode()
+
+
+def encode_user(user: User) -> bytes:
+    """An account alone."""
+    return json.dumps(_account(user)).encode()
+
+
+def decode_user(raw: bytes) -> User:
+    """What `encode_user` wrote. Raises as `decode_job` does."""
+    return _user(json.loads(raw))
+
+
+def _account(user: User) -> dict[str, Any]:
+    fields = {"name": user.name, "home": str(user.home), "uid": user.uid, "gid": user.gid, "mail": user.mail}
+    return {**fields, "fields": dict(user.fields)}
 
 
 def decode_job(raw: bytes, message: Message) -> Job:
@@ -105,12 +119,30 @@ def encode_failure(failure: TempFail, why: str) -> bytes:
 
 def decode_done(raw: bytes) -> Done:
     """What the child says. Raises TempFail, with the child's reason as its cause; ValueError, TypeError, KeyError."""
-    answer = json.loads(raw)
-    if "fail" in answer:
-        status, text = map(str, answer["fail"])
-        raise TempFail(status, text) from RuntimeError(str(answer["why"]))
+    answer = _succeeded(raw)
     kind, status, text, reason = map(str, answer["verdict"])
     verdict = Verdict(Kind(kind), status, text, reason)
     actions, notes = (list(map(str, answer[name])) for name in ("actions", "notes"))
     sieve, sieve_s = answer["sieve"]
     return Done(verdict, actions, notes, str(sieve), float(sieve_s))
+
+
+def encode_room(refusal: StatusError | None) -> bytes:
+    """Whether there is room: None, or why not."""
+    return json.dumps({"room": [refusal.status, refusal.text] if refusal else []}).encode()
+
+
+def decode_room(raw: bytes) -> None:
+    """What the child says. Raises PermFail, TempFail, and as `decode_done` does."""
+    if refusal := _succeeded(raw)["room"]:
+        status, text = map(str, refusal)
+        raise (PermFail if status.startswith("5") else TempFail)(status, text)
+
+
+def _succeeded(raw: bytes) -> dict[str, Any]:
+    """The answer of a child that did its work. Raises TempFail."""
+    answer: dict[str, Any] = json.loads(raw)
+    if "fail" in answer:
+        status, text = map(str, answer["fail"])
+        raise TempFail(status, text) from RuntimeError(str(answer["why"]))
+    return answer

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lda.build import make_delivery
-from lda.config import PROGRAM, Root, assemble
+from lda.config import PROGRAM, LdaConfig, Root, assemble
 from lda.deliver import Delivery
 from lda.engine import Engine
 from lda.forker import Forker
@@ -76,7 +76,7 @@ class Worker:
         self._path = path
         self._inherited = inherited
         self._log = log
-        self._trusted = uids(root.lda.handoff_from)
+        self._trusted, self._asking = peers_of(root.lda)
         self._journal = Journal.open(root.journal, log)
         self._threads = ThreadPoolExecutor(root.lda.deliveries, "delivery")
         self._forker = (
@@ -95,7 +95,9 @@ class Worker:
             max_message_bytes=config.max_message,
             trusted=config.xclient_from,
         )
-        engine = Engine(self._delivery(self._root), limits, self._threads, self._log, self._trusted)
+        engine = Engine(
+            self._delivery(self._root), limits, self._threads, self._log, self._trusted, self._asking
+        )
 
         async def reload() -> None:
             new = load(self._path, assemble)
@@ -121,14 +123,18 @@ class Worker:
         self._journal.close()
 
 
-def uids(names: Collection[str]) -> frozenset[int]:
-    """Those of the accounts *names*. Raises ConfigError."""
+def peers_of(config: LdaConfig) -> tuple[frozenset[int], frozenset[int]]:
+    """The uids of those who may deliver to everybody, and of those who may ask. Raises ConfigError."""
+    return _uids(config.handoff_from, "handoff_from"), _uids(config.room_from, "room_from")
+
+
+def _uids(names: Collection[str], option: str) -> frozenset[int]:
     found = set()
     for name in names:
         try:
             found.add(pwd.getpwnam(name).pw_uid)
         except KeyError:
-            raise ConfigError([Problem("lda", 0, "handoff_from", f'there is no user "{name}"')]) from None
+            raise ConfigError([Problem("lda", 0, option, f'there is no user "{name}"')]) from None
     return frozenset(found)
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from lda import sieve
 from lda.explain.run import Told
-from lda.explain.statement import quoted
+from lda.explain.statement import listed, quoted
 from lda.sieve.extensions.duplicate import Mark
+from lda.sieve.extensions.pipe import ToProgram
 from lda.sieve.letter import Send
+from lda.sieve.terms import Terms
+from tamis.mail.message import Message
 
 
 def place(source: sieve.Source, script: str) -> str:
@@ -19,38 +22,77 @@ def place(source: sieve.Source, script: str) -> str:
 def with_flags(action: sieve.Store) -> str:
     """``, flags \\Seen work`` and whether the message has been changed."""
     flags = f", flags {' '.join(action.flags)}" if action.flags else ""
-    return flags + (", changed by the script" if action.message is not None else "")
+    return flags + _changed(action.message)
 
 
-def deed(action: sieve.Action) -> str:
+def deed(action: sieve.Action) -> str:  # noqa: PLR0911 - a table
     """What *action* does, beginning with a verb."""
     match action:
         case sieve.Store():
             return _stored(action)
         case sieve.Redirect():
-            return f"redirect to {quoted(action.address)}"
+            return f"redirect to {quoted(action.address)}{asking(action.terms)}{_changed(action.message)}"
         case sieve.Reject():
             return f"refuse it: {quoted(action.reason)}"
+        case sieve.Discard():
+            return "discard"
         case Send():
             return _sent(action)
         case Mark():
             return "remember that this message has been here"
-    return action.name
+        case ToProgram():
+            return f"pass it to the program {_program(action)}"
+    raise TypeError(f"no words for {type(action).__name__}")
 
 
 def _stored(action: sieve.Store) -> str:
     if not isinstance(action, sieve.FileInto):
         return "keep" + with_flags(action)
+    return f"store in {_mailbox(action)}"
+
+
+def _mailbox(action: sieve.FileInto) -> str:
     made = ", made if it is missing" if action.create else ""
-    return f"store in {quoted(action.mailbox)}{made}{with_flags(action)}"
+    return f"{quoted(action.mailbox)}{made}{with_flags(action)}"
 
 
 def _sent(action: Send) -> str:
     if not action.letters:
         return f"no {action.name}: {action.declined}"
-    return (
-        f"send a {action.name} message to {', '.join(quoted(letter.recipient) for letter in action.letters)}"
-    )
+    sent = f"send a {action.name} message to {listed([letter.recipient for letter in action.letters])}"
+    terms = next((asking(letter.terms) for letter in action.letters), "")
+    return sent + terms + ("" if action.fcc is None else f"; file a copy of it in {_mailbox(action.fcc)}")
+
+
+def _program(action: ToProgram) -> str:
+    arguments = f" with {listed(action.arguments)}" if action.arguments else ""
+    tries = "; if that fails all goes on as if it had not been tried" if action.tries else ""
+    return f"{quoted(action.program)}{arguments}{_changed(action.message)}{tries}"
+
+
+def _changed(message: Message | None) -> str:
+    return "" if message is None else ", changed by the script"
+
+
+def asking(terms: Terms) -> str:
+    """What the next host is asked for (RFC 3461, RFC 2852), or ""."""
+    asked = []
+    if terms.notify == ("NEVER",):
+        asked.append("no reports")
+    elif terms.notify:
+        asked.append(f"reports of {', '.join(terms.notify).lower()}")
+    if terms.ret:
+        asked.append("all of it in a report" if terms.ret == "FULL" else "its header in a report")
+    if terms.envid:
+        asked.append(f"the name {quoted(terms.envid)} in a report")
+    if terms.orcpt:
+        asked.append(f"the recipient {quoted(terms.orcpt)} in a report")
+    if terms.deadline is not None:
+        missed = {"R": "return", "N": "notice"}.get(terms.by_mode, "notice")
+        asked.append(f"delivery by {terms.deadline:%Y-%m-%d %H:%M:%S %z}, else {missed}")
+    if terms.by_trace:
+        asked.append("a trace of its way")
+    return f", asking for {'; '.join(asked)}" if asked else ""
 
 
 def sentences(told: Told) -> Iterator[str]:
@@ -68,18 +110,17 @@ def _sentence(action: sieve.Action, told: Told) -> Iterator[str]:
     match action:
         case sieve.Keep():
             yield f"stored in {quoted(inbox)}{with_flags(action)} (keep, {where})"
-        case sieve.FileInto() if action.mailbox in told.missing:
-            name = quoted(action.mailbox)
-            yield f"stored in {quoted(inbox)}, because {name} does not exist{with_flags(action)} (fileinto, {where})"
         case sieve.FileInto():
             made = "made if it is missing, " if action.create else ""
             yield f"stored in {quoted(action.mailbox)}{with_flags(action)} ({made}fileinto, {where})"
         case sieve.Redirect():
-            yield f"redirected to {quoted(action.address)} ({where})"
+            yield f"redirected{deed(action).removeprefix('redirect')} ({where})"
         case sieve.Reject():
             yield f"refused: {quoted(action.reason)} ({where})"
         case sieve.Discard():
             pass
+        case ToProgram():
+            yield f"passed to the program {_program(action)} ({where})"
         case _:
             yield f"{deed(action)} ({where})"
 

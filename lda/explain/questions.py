@@ -32,7 +32,7 @@ def asked(question: sieve.Question, answer: sieve.Answer) -> str:
     return _of_mailboxes(question, answer)
 
 
-def _of_mailboxes(question: sieve.Question, answer: sieve.Answer) -> str:
+def _of_mailboxes(question: sieve.Question, answer: sieve.Answer) -> str:  # noqa: PLR0911 - a table
     match question:
         case sieve.MailboxExists(mailbox=mailbox):
             return f"{quoted(mailbox)} {'exists' if answer else 'does not exist'}"

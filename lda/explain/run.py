@@ -60,5 +60,5 @@ def explained(script: sieve.Script, occasion: Occasion, site: Site, mailboxes: M
     trace = Trace()
     context = site.context(occasion.envelope, occasion.now, occasion.default_mailbox)
     run = sieve.run_scripts([script], occasion.message, occasion.envelope, context, trace)
-    plan = driven(run, Host(mailboxes, site.sieve.lists))
+    plan = driven(run, Host(mailboxes, site.scripts.lists))
     return Told(script=script, occasion=occasion, plan=plan, trace=trace)

@@ -24,24 +24,31 @@ Library = Callable[[sieve.Place], bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """hostname: "" where nobody has said. sieve, maildir: [lda.sieve], [lda.maildir]."""
+    """hostname: "" where nobody has said. scripts, maildir: [lda.sieve], [lda.maildir]."""
 
     hostname: str = ""
     recipient_delimiter: str = "+"
-    sieve: SieveConfig = field(default_factory=SieveConfig)
+    scripts: SieveConfig = field(default_factory=SieveConfig)
     maildir: MaildirConfig = field(default_factory=MaildirConfig)
 
     def compiled(
-        self, source: bytes, name: str, library: Library | None, *, traced: bool = False
+        self,
+        source: bytes,
+        name: str,
+        library: Library | None,
+        *,
+        traced: bool = False,
+        language: sieve.Language | None = None,
     ) -> sieve.Script:
-        """A user's script. library: reads what it includes; None: that is not looked at. Raises ScriptError."""
+        """A user's script. library: reads what it includes; None: that is not looked at. language: another than users
+        may write. Raises ScriptError."""
         return sieve.compile_script(
             source,
             name,
-            limits=self.sieve.limits.limits(),
-            language=self.sieve.language(site=False),
+            limits=self.scripts.limits.limits(),
+            language=language or self.scripts.language(site=False),
             library=library,
-            languages={"global": self.sieve.language(site=True)},
+            languages={"global": self.scripts.language(site=True)},
             traced=traced,
         )
 
@@ -49,7 +56,7 @@ class Site:
         """What the delivery of a message would know. now: aware."""
         return context(
             User(name=envelope.recipient, home=Path("/nonexistent"), uid=0, gid=0),
-            self.sieve,
+            self.scripts,
             Envelope(user=envelope.recipient, sender=envelope.sender, recipient=envelope.recipient),
             hostname=self.hostname,
             recipient_delimiter=self.recipient_delimiter,
@@ -70,4 +77,6 @@ class Site:
 
     def with_use(self, flag: str) -> str:
         """The name of the mailbox that has the special use *flag* (``\\junk``), whether it is there or not; ""."""
-        return next((name for use, name in self.maildir.special_use.items() if f"\\{use}".lower() == flag), "")
+        return next(
+            (name for use, name in self.maildir.special_use.items() if f"\\{use}".lower() == flag), ""
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lda.sieve import ast
 from lda.sieve.diagnostics import printable
 
@@ -16,6 +18,16 @@ def quoted(text: str, limit: int = MAX_STRING) -> str:
     shown = shown.replace("\\", "\\\\").replace('"', '\\"')
     shown = shown.replace("\r\n", "\\n").replace("\n", "\\n").replace("\t", "\\t")
     return f'"{printable(shown)}"' + ("..." if len(text) > limit else "")
+
+
+def listed(strings: Sequence[str | None], last: str = "") -> str:
+    """Them all, or the first of many. last: the word before the last one."""
+    shown = ["no such part" if text is None else quoted(text) for text in strings[:MAX_STRINGS]]
+    if len(strings) > MAX_STRINGS:
+        return f"{', '.join(shown)}, ... {len(strings) - MAX_STRINGS} more"
+    if last and len(shown) > 1:
+        return f"{', '.join(shown[:-1])} {last} {shown[-1]}"
+    return ", ".join(shown) or "nothing"
 
 
 def written(node: ast.Node, *, depth: int = 2) -> str:

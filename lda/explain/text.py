@@ -8,7 +8,7 @@ from lda import sieve
 from lda.explain import ending
 from lda.explain.questions import asked
 from lda.explain.run import Told
-from lda.explain.statement import MAX_STRINGS, quoted, written
+from lda.explain.statement import MAX_STRINGS, listed, quoted, written
 from lda.sieve import ast
 from lda.sieve.diagnostics import printable
 from lda.sieve.trace import Decision, Evaluation, Step
@@ -137,17 +137,17 @@ def _comparison(entry: Evaluation, values: Sequence[str | None]) -> Iterator[str
     if kind == ":count":
         counted = "1 value" if len(values) == 1 else f"{len(values)} values"
         verb = positive if entry.result else negative
-        yield f"{counted} ({_list(values)}): the number {verb} {_list(entry.keys)} {how}"
+        yield f"{counted} ({listed(values)}): the number {verb} {listed(entry.keys)} {how}"
     elif not values:
         yield "there is nothing to compare"
     elif entry.pair is not None:
         yield f"{_around(*entry.pair)} {positive} {quoted(entry.pair[1])} {how}"
     elif entry.result:
-        yield f"{_list(values)} {positive} {_list(entry.keys)} {how}"
+        yield f"{listed(values)} {positive} {listed(entry.keys)} {how}"
     elif len(values) == 1:
-        yield f"{_list(values)} {negative} {_list(entry.keys, 'or')} {how}"
+        yield f"{listed(values)} {negative} {listed(entry.keys, 'or')} {how}"
     else:
-        yield f"none of {_list(values)} {positive} {_list(entry.keys, 'or')} {how}"
+        yield f"none of {listed(values)} {positive} {listed(entry.keys, 'or')} {how}"
 
 
 def _around(value: str, key: str) -> str:
@@ -156,13 +156,3 @@ def _around(value: str, key: str) -> str:
     if len(value) <= 60 or at < 20:
         return quoted(value)
     return "..." + quoted(value[at - 20 :])
-
-
-def _list(strings: Sequence[str | None], last: str = "") -> str:
-    """last: the word before the last one."""
-    shown = ["no such part" if text is None else quoted(text) for text in strings[:MAX_STRINGS]]
-    if len(strings) > MAX_STRINGS:
-        return f"{', '.join(shown)}, ... {len(strings) - MAX_STRINGS} more"
-    if last and len(shown) > 1:
-        return f"{', '.join(shown[:-1])} {last} {shown[-1]}"
-    return ", ".join(shown) or "nothing"

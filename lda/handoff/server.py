@@ -35,8 +35,8 @@ from tamis.verdict import Verdict
 class HandoffServer:
     """All hand-offs of the program. delivery: asked anew for each message, so that a reload takes effect.
 
-    trusted: uids that may deliver to everybody, besides root's and ours. asking: uids that may ask who has room, besides
-    those."""
+    trusted: uids that may deliver to everybody, besides root's and ours. asking: uids that, besides those, may ask who
+    has room."""
 
     def __init__(
         self,

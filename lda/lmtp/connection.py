@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._incoming = Incoming(server.threads)
         self._busy = False
         self._gone = False
+        self._said_all = False
         self._paused = False
         self._heard_at = self._loop.time()
         self._began = datetime.now(UTC)
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The peer has said all; what it still waits for is sent. False: close."""
+        self._said_all = True
         return self._busy
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -105,7 +107,6 @@ class Connection(asyncio.Protocol):
                 case Recipient() as asked:
                     self._recipient(asked)
                 case Complete() as complete:
-                    self._flush()
                     self._wait_for(self._deliver(complete))
                 case Close():
                     self._flush()
@@ -118,7 +119,8 @@ class Connection(asyncio.Protocol):
                     return
 
     def _wait_for(self, work: Coroutine[None, None, None]) -> None:
-        """Go on with what comes next when *work* is done."""
+        """Say what is to be said already, and go on with what comes next when *work* is done."""
+        self._flush()
         self._busy = True
         self._server.spawn(self._after(work))
 
@@ -135,6 +137,8 @@ class Connection(asyncio.Protocol):
                     self._transport.resume_reading()
                 self._heard_at = self._loop.time()
                 self._turn()
+                if self._said_all and not self._busy:
+                    self._transport.close()
 
     def _recipient(self, asked: Recipient) -> None:
         """Answer from memory, or ask the databases."""

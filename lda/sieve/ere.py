@@ -230,6 +230,8 @@ class _Parser:
         while first or self._peek() != "]":
             if self.at_end:
                 raise BadPattern("unmatched [, [^, [:, [., or [=")
+            if not first and self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in ("]", ""):
+                raise BadPattern("invalid range end")
             first = False
             low = self._member()
             if isinstance(low, tuple):

@@ -120,6 +120,10 @@ class ImapFolder:
         """As the server says (RFC 6154)."""
         return self._uses.get(flag.lower(), "")
 
+    def with_id(self, object_id: str) -> str:
+        """Not asked for: no mailbox is known by it."""
+        return ""
+
     def carry_out(self, stored: Stored, fate: Fate) -> None:
         """Changed messages are stored now, all others with the next `settle`. Raises OSError."""
         for target in fate.copies:

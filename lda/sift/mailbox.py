@@ -57,6 +57,10 @@ class Mailbox(Protocol):
         """The mailbox that has the special use *flag*, or ""."""
         ...
 
+    def with_id(self, object_id: str) -> str:
+        """The mailbox that has the object identifier (RFC 8474), or ""."""
+        ...
+
     def carry_out(self, stored: Stored, fate: Fate) -> None:
         """Do it, at the latest in the next `settle`. Raises Gone, Unusable."""
         ...

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from lda.copies import Wanted
 from lda.directories import make_folder, open_root
-from lda.folders import BadMailbox, Naming
+from lda.explain.site import Site
+from lda.folders import BadMailbox
 from lda.keywords import labelled
-from lda.maildir import Maildir, keywords, letters
+from lda.maildir import Maildir, Store, keywords, letters
+from lda.object_ids import mailbox_with_id
 from lda.sift.fate import Fate, Target
 from lda.sift.files import File, Folder, load
 from lda.sift.mailbox import Gone, Stored, Unusable
@@ -27,30 +29,29 @@ from lda.sift.tally import changed
 from lda.subscriptions import subscribe
 from tamis.mail.message import Message
 
-_SPECIAL_USE = {
-    "\\drafts": "Drafts",
-    "\\junk": "Junk",
-    "\\sent": "Sent",
-    "\\trash": "Trash",
-    "\\archive": "Archive",
-}
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+_DEFAULT = Site()
 
 _number = itertools.count(1)
 
 
 class MaildirFolder:
     """The folder *name* of the Maildir at *root*. tell: hears what could not be done though a message was stored.
+    site: how mailboxes are called.
 
     Raises OSError where there is no Maildir, BadMailbox where there is no such folder."""
 
-    def __init__(self, root: Path, name: str, hostname: str, tell: Callable[[str], object] = str) -> None:
+    def __init__(
+        self, root: Path, name: str, hostname: str, tell: Callable[[str], object] = str, site: Site = _DEFAULT
+    ) -> None:
         self.name = name
         self.shareable = True
         self._tell = tell
-        self._naming = Naming()
+        self._site = site
+        self._naming = site.naming
         self._stack = ExitStack()
-        self._maildir = Maildir(root, hostname, tell=tell)
+        self._maildir = Maildir(root, hostname, Store(nested=self._naming.nested), tell)
         self._host = hostname.replace("/", r"\057").replace(":", r"\072").replace(",", r"\054")
         self._folders: dict[str, Folder] = {}
         self._root = open_root(root, create=False)
@@ -99,9 +100,13 @@ class MaildirFolder:
             return False
 
     def special_use(self, flag: str) -> str:
-        """By its usual name."""
-        found = _SPECIAL_USE.get(flag, "")
+        """By the name that the site has for it."""
+        found = self._site.with_use(flag)
         return found if found and self.has(found) else ""
+
+    def with_id(self, object_id: str) -> str:
+        """As Dovecot has written it down."""
+        return mailbox_with_id(self._maildir.root, object_id, self._naming)
 
     def carry_out(self, stored: Stored, fate: Fate) -> None:
         """Raises Gone, Unusable, OSError; then the message is where it was."""
@@ -146,7 +151,7 @@ class MaildirFolder:
             raise BadMailbox(f"the mailbox {mailbox!r} does not exist") from None
 
     def _make(self, directory: str) -> None:
-        os.close(make_folder(directory, self._root, "maildirfolder"))
+        os.close(make_folder(directory, self._root, "" if self._naming.nested else "maildirfolder"))
         try:
             subscribe(self._maildir.root, directory)
         except OSError as exc:

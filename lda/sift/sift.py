@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lda import sieve
+from lda.explain.answers import Host, driven
 from lda.explain.run import envelope_of
-from lda.sieve.extensions.duplicate import Seen
-from lda.sieve.extensions.special_use import SpecialUse
-from lda.sieve.extensions.vacation import VacationOptions
+from lda.explain.site import Site
 from lda.sift import shared
 from lda.sift.fate import Discarding, Fate, canonical, fate_of
 from lda.sift.mailbox import Gone, Mailbox, Stored, Unusable
@@ -25,7 +23,7 @@ BATCH = 200
 class Order:
     """What is to be done. run: do it. create: make mailboxes that are missing. recipient: None: Delivered-To's.
 
-    now: for `currentdate` (aware)."""
+    now: for `currentdate` (aware). site: whose limits, options and lists hold."""
 
     scripts: Sequence[sieve.Script]
     now: datetime
@@ -33,6 +31,7 @@ class Order:
     run: bool = False
     create: bool = False
     recipient: str | None = None
+    site: Site = field(default_factory=Site)
 
 
 class Sifting:
@@ -54,15 +53,14 @@ class Sifting:
         self._stopped = stopped
         self._marks: set[str] = set()
         self._there: dict[str, bool] = {}
-        recipient = order.recipient or ""
-        self._context = sieve.Context(
-            user=recipient,
-            now=order.now,
-            clock=time.thread_time,
-            default_mailbox=mailbox.name,
-            environment={"location": "MS", "phase": "post"},
-            settings=(VacationOptions(user_email=recipient if "@" in recipient else ""),),
+        envelope = sieve.Envelope(recipient=order.recipient or "")
+        context = order.site.context(envelope, order.now, mailbox.name)
+        self._context = replace(
+            context,
+            environment={**context.environment, "location": "MS", "phase": "post"},
+            checks_mailboxes=False,  # a mailbox that is missing leaves the message where it is
         )
+        self._host = Host(self, order.site.scripts.lists, self._marks)
 
     def all(self) -> None:
         """Every message. What has been done is made durable however it ends."""
@@ -113,31 +111,31 @@ class Sifting:
         order = self._order
         envelope = envelope_of(stored.message, None, order.recipient, None)
         context = replace(self._context, flags=stored.flags) if stored.flags else self._context
-        run = sieve.run_scripts(order.scripts, stored.message, envelope, context)
-        try:
-            question = next(run)
-            while True:
-                question = run.send(self._answer(question))
-        except StopIteration as stop:
-            fate = fate_of(stop.value, self._mailbox.is_itself, stored.flags, order.discarding)
+        plan = driven(sieve.run_scripts(order.scripts, stored.message, envelope, context), self._host)
+        fate = fate_of(plan, self._mailbox.is_itself, stored.flags, order.discarding)
         if order.create or not fate.copies:
             return fate
-        missing = tuple(t.mailbox for t in fate.copies if not t.create and not self._has(t.mailbox))
+        missing = tuple(t.mailbox for t in fate.copies if self.obstacle(t.mailbox, create=t.create))
         return replace(fate, missing=missing) if missing else fate
 
-    def _answer(self, question: sieve.Question) -> sieve.Answer:
-        match question:
-            case sieve.MailboxExists(mailbox=mailbox):
-                return self._has(mailbox)
-            case Seen(key=key):
-                return key in self._marks
-            case SpecialUse(flag=flag, mailbox=mailbox):
-                found = self._mailbox.special_use(flag)
-                return found if mailbox in ("", found) else ""
-        return None
+    # -- what scripts ask of their host
 
-    def _has(self, mailbox: str) -> bool:
+    def has(self, mailbox: str) -> bool:
+        """Whether the mailbox exists."""
         name = canonical(mailbox)
         if name not in self._there:
             self._there[name] = self._mailbox.has(mailbox)
         return self._there[name]
+
+    def obstacle(self, mailbox: str, *, create: bool) -> str:
+        """Why no copy can be stored into the mailbox, or ""."""
+        return "" if create or self.has(mailbox) else "the mailbox does not exist"
+
+    def special_use(self, flag: str, mailbox: str) -> str:
+        """The mailbox that has the special use *flag*, or "". mailbox: only that one counts; "": any."""
+        found = self._mailbox.special_use(flag)
+        return found if mailbox in ("", found) else ""
+
+    def with_id(self, object_id: str) -> str:
+        """The mailbox that has the object identifier, or ""."""
+        return self._mailbox.with_id(object_id)

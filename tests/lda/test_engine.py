@@ -246,6 +246,25 @@ class TestLmtp:
         play(tmp_path, story)
 
 
+class TestPeersThatLeave:
+    def test_one_who_says_all_at_once_is_answered_and_the_connection_ends(self, tmp_path: Path) -> None:
+        """Its end came while a lookup or a delivery was under way."""
+
+        async def story(one: House) -> None:
+            one.homes.hold = asyncio.Event()
+            reader, writer = await asyncio.open_unix_connection(one.path / "lmtp")
+            writer.write(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<u@b>\r\nDATA\r\nx\r\n.\r\n")
+            writer.write_eof()
+            await reader.readuntil(b"250 2.1.0 Ok\r\n")
+            one.homes.hold.set()
+            lines = (await reader.read()).decode().splitlines()
+            assert [line[:9] for line in lines] == ["250 2.1.5", "354 End w", "250 2.0.0"]
+            assert len(one.inbox("u")) == 1
+            writer.close()
+
+        play(tmp_path, story)
+
+
 class TestHandoff:
     def test_one_message(self, tmp_path: Path) -> None:
         async def story(one: House) -> None:

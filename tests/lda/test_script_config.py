@@ -79,7 +79,7 @@ def test_what_is_set_reaches_the_engine(tmp_path: Path) -> None:
     made = context(
         user,
         config,
-        Envelope(user="u", sender="s@a", recipient="u@b", original_recipient="o@b"),
+        Envelope(user="u", sender="s@a", recipient="u@b", original_recipient="o@b", client="192.0.2.1"),
         hostname="mx.b.example",
         recipient_delimiter="+",
         default_mailbox="INBOX",
@@ -96,6 +96,7 @@ def test_what_is_set_reaches_the_engine(tmp_path: Path) -> None:
         False,
     )
     assert made.environment["vnd.dovecot.config.cluster"] == "north"
+    assert made.environment["remote-ip"] == "192.0.2.1"
     assert made.setting(NotifyOptions) == NotifyOptions(max_notifications=3, envelope_from="o@b")
     vacation = made.setting(VacationOptions)
     assert (vacation.to_header_ignore_envelope, vacation.check_recipient) == (True, False)

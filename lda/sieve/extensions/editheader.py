@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lda.sieve.ast import Node
 from lda.sieve.compile import Code
 from lda.sieve.diagnostics import Severity
 from lda.sieve.language import (
@@ -23,6 +24,7 @@ from lda.sieve.language import (
     group,
     optional_strings,
     string,
+    strings,
     tagged,
 )
 from lda.sieve.machine import Failure, Frame
@@ -69,8 +71,15 @@ def _free(name: str, forbidden: tuple[str, ...]) -> bool:
     return name.lower() == "subject" or name.lower() not in map(str.lower, forbidden)
 
 
+_NAMELESS = "no header field has an empty name: this does nothing"
+
+
 def _name_problem(command: str, name: str) -> str:
-    return "" if _NAME.fullmatch(name) else f"{command} command: specified field name '{name}' is invalid"
+    return (
+        ""
+        if not name or _NAME.fullmatch(name)
+        else f"{command} command: specified field name '{name}' is invalid"
+    )
 
 
 def _replace(frame: Frame, fields: tuple[Field, ...]) -> None:
@@ -92,6 +101,8 @@ class AddHeader(Command):
     def problems(self, scope: Scope) -> Iterator[Complaint]:
         if self.field.value is not None and (problem := _name_problem(self.name, self.field.value)):
             yield Complaint(problem, self.field.node)
+        if self.field.value == "":
+            yield Complaint(_NAMELESS, self.field.node, "", Severity.WARNING)
         if self.value.value is not None and _CONTROL.search(self.value.value):
             shown = _CONTROL.sub("?", self.value.value)
             text = f"addheader command: specified value '{shown}' is invalid"
@@ -104,6 +115,9 @@ class AddHeader(Command):
             raise Failure(problem)
         if len(value.encode("utf-8", "surrogateescape")) > options.max_header_size:
             raise Failure("addheader action: specified header value is too large")
+        if not name:
+            frame.warn(_NAMELESS, self.source)
+            return
         if not options.may_add(name):
             frame.warn(f"addheader action: adding the header field '{name}' is forbidden here", self.source)
             return
@@ -124,26 +138,31 @@ class DeleteHeader(Command):
     comparator: Comparator = group(Group.COMPARATOR)
     index: int | None = tagged(":index", Kind.NUMBER)
     last: bool = flag(":last")
-    field: Text = string("field name")
+    names: Texts = strings("field name")
     patterns: Texts | None = optional_strings("value patterns")
 
     name: ClassVar[str] = "deleteheader"
 
     def problems(self, scope: Scope) -> Iterator[Complaint]:
-        if self.field.value is not None:
-            yield from self._field_problems(self.field.value)
+        if len(self.names) != 1:
+            yield Complaint(f"{self.name} command: there must be one field name, not {len(self.names)}")
+        for text in self.names:
+            if text.value is not None:
+                yield from self._field_problems(text.value, text.node)
         if self.last and self.index is None:
             yield Complaint(f"the :last tag for {self.subject} cannot be specified without the :index tag")
         if self.index == 0:
             yield Complaint("fields are counted from 1: this deletes nothing", None, "", Severity.WARNING)
         yield from key_problems(self.match, self.comparator, self.patterns or ())
 
-    def _field_problems(self, name: str) -> Iterator[Complaint]:
+    def _field_problems(self, name: str, node: Node) -> Iterator[Complaint]:
         if problem := _name_problem(self.name, name):
-            yield Complaint(problem, self.field.node)
+            yield Complaint(problem, node)
+        elif not name:
+            yield Complaint(_NAMELESS, node, "", Severity.WARNING)
         elif name.lower() in KEPT:
             text = f"deleteheader command: deleting the header field '{name}' is forbidden"
-            yield Complaint(text, self.field.node, "", Severity.WARNING)
+            yield Complaint(text, node, "", Severity.WARNING)
 
     def emit(self, code: Code) -> None:
         """The patterns are prepared once."""
@@ -153,7 +172,7 @@ class DeleteHeader(Command):
         code.step(self, lambda frame: self._delete(frame, match))
 
     def _delete(self, frame: Frame, match: Matcher | None) -> None:
-        name = self.field(frame)
+        name = self.names[0](frame)
         if problem := _name_problem(self.name, name):
             raise Failure(problem)
         if not frame.context.setting(EditHeader).may_delete(name):

@@ -45,7 +45,9 @@ class NotifyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification(Send):
-    """The notification, or why there is none."""
+    """The notification, or why there is none. told: who gets it, or would."""
+
+    told: tuple[str, ...] = ()
 
     name: ClassVar[str] = "notify"
 
@@ -104,17 +106,17 @@ class Notify(ActionCommand):
             raise Failure(_PROHIBITED)
         if len(told) >= most:
             raise Failure(f"number of notify actions exceeds policy limit ({len(told) + 1} > {most})")
-        known = {letter.recipient for action in told for letter in action.letters}
-        recipients = [address for address in uri.recipients if address not in known]
+        known = {address for action in told for address in action.told}
+        recipients = tuple(address for address in uri.recipients if address not in known)
         if not recipients:
             return
         if is_automatic(FieldView(frame.original.headers)):
             declined = "the message was sent by a program (auto-submitted)"
-            self.decide(frame, Notification(source=self.source, declined=declined))
+            self.decide(frame, Notification(source=self.source, told=recipients, declined=declined))
             return
         envelope_sender, raw = self._message(frame, uri)
-        letters = [Letter(sender=envelope_sender, recipient=address, raw=raw) for address in recipients]
-        self.decide(frame, Notification(source=self.source, letters=tuple(letters)))
+        letters = tuple(Letter(sender=envelope_sender, recipient=address, raw=raw) for address in recipients)
+        self.decide(frame, Notification(source=self.source, told=recipients, letters=letters))
 
     def _message(self, frame: Frame, uri: Mailto) -> tuple[str, bytes]:
         """The envelope's sender and the message."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from lda.sieve.compile import Code
 from lda.sieve.extensions.foreverypart import LOOP
-from lda.sieve.extensions.variables import ModifierTag, assignment, modified
+from lda.sieve.extensions.variables import assigning, assignment
 from lda.sieve.language import Command, Complaint, Extension, Kind, string, tagged
 from lda.sieve.machine import Frame
 from lda.sieve.parts import Parts, text_of
@@ -36,15 +36,7 @@ class ExtractText(Command):
             yield assign
 
     def emit(self, code: Code) -> None:
-        assign = assignment(self.variable, code.build.scope)
-        assert not isinstance(assign, Complaint)
-        found = (tag for tag in self.tags if isinstance(tag, ModifierTag))
-        modifiers = sorted(found, key=lambda tag: -tag.precedence)
-
-        def act(frame: Frame) -> None:
-            assign(frame, modified(frame, _current(frame)[: self.first], modifiers))
-
-        code.step(self, act)
+        assigning(self, self.variable, code, lambda frame: _current(frame)[: self.first])
 
 
 def _current(frame: Frame) -> str:

@@ -34,6 +34,7 @@ from lda.sieve.text import Text, Texts, constants, expander
 # RFC 3501 section 2.3.2; \Recent cannot be set by anybody.
 SYSTEM_FLAGS = frozenset({"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"})
 _KEYWORD = re.compile(r"[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c-\x7e]+")  # an atom, RFC 3501 section 9
+_WORD = re.compile(r"[^ ]+")
 MAX_FLAGS = 256
 
 
@@ -52,14 +53,13 @@ def flags_of(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _is_flag(word: str) -> bool:
-    """As loose as Dovecot is; what a mailbox cannot store the host leaves out."""
-    return word.lower() in SYSTEM_FLAGS or not word.startswith("\\")
+    return word.lower() in SYSTEM_FLAGS or _KEYWORD.fullmatch(word) is not None
 
 
 def _warnings(texts: Texts) -> Iterator[Complaint]:
     for text in texts:
         for word in words([text.value or ""]):
-            if not (_is_flag(word) and (word.startswith("\\") or _KEYWORD.fullmatch(word))):
+            if not _is_flag(word):
                 yield Complaint(
                     f"'{word}' is no IMAP flag and will be ignored", text.node, "", Severity.WARNING
                 )
@@ -96,20 +96,20 @@ class FlagCommand(Command):
         def act(frame: Frame) -> None:
             before = read(frame)
             frame.spend(len(before) >> 1)
-            assign(frame, " ".join(self.changed(flags_of([before]), self._given(frame))))
+            assign(frame, self.edited(before, self._given(frame)))
 
         code.step(self, act)
 
     def _internal(self, frame: Frame) -> None:
-        frame.flags = self.changed(frame.flags, self._given(frame))
+        frame.flags = flags_of([self.edited(" ".join(frame.flags), self._given(frame))])
 
-    def _given(self, frame: Frame) -> tuple[str, ...]:
+    def _given(self, frame: Frame) -> list[str]:
         texts = [text(frame) for text in self.flags]
         frame.spend(sum(map(len, texts)) >> 1)
-        return flags_of(texts)
+        return texts
 
-    def changed(self, before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
-        """The flags after this command."""
+    def edited(self, before: str, given: Sequence[str]) -> str:
+        """A variable's value *before* after this command. What nobody asked to change stays as it is."""
         raise NotImplementedError
 
 
@@ -118,8 +118,8 @@ class SetFlag(FlagCommand):
 
     name = "setflag"
 
-    def changed(self, before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
-        return given
+    def edited(self, before: str, given: Sequence[str]) -> str:
+        return " ".join(flags_of(given))
 
 
 class AddFlag(FlagCommand):
@@ -127,8 +127,10 @@ class AddFlag(FlagCommand):
 
     name = "addflag"
 
-    def changed(self, before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
-        return flags_of((*before, *given))
+    def edited(self, before: str, given: Sequence[str]) -> str:
+        there = set(before.lower().split(" "))
+        missing = [flag for flag in flags_of(given) if flag.lower() not in there]
+        return " ".join([before, *missing] if before else missing)
 
 
 class RemoveFlag(FlagCommand):
@@ -136,9 +138,13 @@ class RemoveFlag(FlagCommand):
 
     name = "removeflag"
 
-    def changed(self, before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
-        gone = {flag.lower() for flag in given}
-        return tuple(flag for flag in before if flag.lower() not in gone)
+    def edited(self, before: str, given: Sequence[str]) -> str:
+        gone, left, at = {word.lower() for word in words(given)}, "", 0
+        for word in _WORD.finditer(before):
+            if word[0].lower() in gone:
+                left += before[at : word.start()]
+                at = word.end() + 1  # and the blank behind it, the one before it at the end
+        return left.removesuffix(" ") if at >= len(before) and at else left + before[at:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,4 +181,6 @@ def _assign(name: str, scope: Scope) -> Assign | Complaint:
 
 NAMESPACE = Namespace(name="global", refer=_refer, assign=_assign)
 
-EXTENSION = Extension(capability="include", commands=(Include, Return, Global, Import, Export), namespaces=(NAMESPACE,))
+EXTENSION = Extension(
+    capability="include", commands=(Include, Return, Global, Import, Export), namespaces=(NAMESPACE,)
+)

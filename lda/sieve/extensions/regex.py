@@ -1,7 +1,7 @@
 """regex (draft-murchison-sieve-regex): ``:regex``, and the modifier ``:quoteregex``.
 
-POSIX extended expressions, leftmost-longest, on Google's RE2: time linear in the value, whatever the pattern. What
-is no POSIX expression but one of RE2's (``(?i)``, ``(?:...)``) is taken as Perl means it, as newer Dovecots do.
+POSIX extended expressions, leftmost-longest, on Google's RE2: time linear in the value, whatever the pattern. One with
+Perl's ``(?`` (``(?i)``, ``(?:...)``) is taken as Perl means it, as newer Dovecots do.
 Back references and ``\\<`` run on a matcher of our own, which gives up after a number of steps.
 """
 
@@ -85,6 +85,8 @@ def _compiled(pattern: str, *, fold: bool) -> Any:
     try:
         tree = parse(pattern, fold=fold)
     except BadPattern as bad:
+        if "(?" not in pattern:
+            raise
         return _perl(pattern, bad, fold=fold)
     source = to_re2(tree)
     if source is not None:

@@ -152,6 +152,19 @@ def modified(frame: Frame, value: str, modifiers: Sequence[ModifierTag]) -> str:
     return value
 
 
+def assigning(item: Item, name: Text, code: Code, read: Callable[[Frame], str]) -> None:
+    """Compile the command *item*, which assigns what *read* gives, as its tags modify it, to the variable *name*."""
+    assign = assignment(name, code.build.scope)
+    assert not isinstance(assign, Complaint)
+    found = (tag for tag in item.tags if isinstance(tag, ModifierTag))
+    modifiers = sorted(found, key=lambda tag: -tag.precedence)
+
+    def act(frame: Frame) -> None:
+        assign(frame, modified(frame, read(frame), modifiers))
+
+    code.step(item, act)
+
+
 class Lower(ModifierTag):
     """``:lower``: ASCII letters only, as all case modifiers."""
 
@@ -231,15 +244,7 @@ class Set(Command):
             yield assign
 
     def emit(self, code: Code) -> None:
-        assign = assignment(self.variable, code.build.scope)
-        assert not isinstance(assign, Complaint)
-        found = (tag for tag in self.tags if isinstance(tag, ModifierTag))
-        modifiers = sorted(found, key=lambda tag: -tag.precedence)
-
-        def act(frame: Frame) -> None:
-            assign(frame, modified(frame, self.value(frame), modifiers))
-
-        code.step(self, act)
+        assigning(self, self.variable, code, self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

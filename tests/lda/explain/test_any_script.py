@@ -10,7 +10,9 @@ import pytest
 
 from lda import sieve
 from lda.explain import record, text
-from lda.explain.run import Mailboxes, Occasion, Told, explained
+from lda.explain.mailboxes import UserMailboxes
+from lda.explain.run import Occasion, Told, explained
+from lda.explain.site import Site
 from tamis.mail.message import Message
 from tests.lda.sieve.random_messages import MessageWriter
 from tests.lda.sieve.random_scripts import Writer
@@ -38,7 +40,7 @@ def test_any_script_can_be_explained(seed: int) -> None:
         ]
     except sieve.ScriptError:
         return
-    told, plain = (explained(script, occasion, Mailboxes()) for script in scripts)
+    told, plain = (explained(script, occasion, Site(), UserMailboxes(Site())) for script in scripts)
     assert outcome(told) == outcome(plain)
     story = "\n".join(text.lines(told, text.Paint(colour=False)))
     assert all(character.isprintable() for character in story.replace("\n", ""))

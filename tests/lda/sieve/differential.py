@@ -30,6 +30,15 @@ from lda.sieve.extensions.vacation import VacationOptions
 from tamis.mail.message import Message
 from tests.lda.sieve.outcomes import Outcome, planned, printed
 
+SCANNERS = """\
+  sieve_spamtest_status_header = X-Score: score=([-+]?[0-9.,]+)
+  sieve_spamtest_status_type = score
+  sieve_spamtest_max_value = 5
+  sieve_virustest_status_header = X-Virus
+  sieve_virustest_status_type = text
+  sieve_virustest_text_value1 = clean
+  sieve_virustest_text_value5 = infected
+"""
 CONFIG = """\
 base_dir = {root}/run
 log_path = /dev/stderr
@@ -45,14 +54,7 @@ plugin {{
   sieve_global = file:{root}/global
   sieve_extensions = +editheader +spamtest +spamtestplus +virustest +vacation-seconds +mboxmetadata \\
     +servermetadata +special-use +vnd.dovecot.environment +vnd.dovecot.debug
-  sieve_spamtest_status_header = X-Score: score=([-+]?[0-9.,]+)
-  sieve_spamtest_status_type = score
-  sieve_spamtest_max_value = 5
-  sieve_virustest_status_header = X-Virus
-  sieve_virustest_status_type = text
-  sieve_virustest_text_value1 = clean
-  sieve_virustest_text_value5 = infected
-}}
+{scanners}}}
 """
 SETTINGS = (
     SpamTest(status_header="X-Score: score=([-+]?[0-9.,]+)", max_value=5),
@@ -99,7 +101,7 @@ class Reference:
                 os.chown(path, 65534, 65534)
             root.chmod(0o755)
         self._config = root / "dovecot.conf"
-        self._config.write_text(CONFIG.format(root=root, identity=identity))
+        self._config.write_text(CONFIG.format(root=root, identity=identity, scanners=SCANNERS))
 
     @staticmethod
     def available() -> bool:

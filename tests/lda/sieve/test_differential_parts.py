@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from lda.sieve import Context
-from lda.sieve.extensions.spamtest import SpamTest, VirusTest
-from tests.lda.sieve.differential import Reference, ours
+from tests.lda.sieve.differential import SCANNERS, SETTINGS, Reference, ours
 from tests.lda.sieve.multipart import PARTS
 
 pytestmark = [
@@ -25,23 +24,12 @@ REQUIRE = """require ["fileinto", "variables", "copy", "relational", "comparator
 require ["editheader", "spamtestplus", "virustest", "mime", "foreverypart", "extracttext", "regex", "imap4flags"];
 require ["vnd.dovecot.environment", "vnd.dovecot.debug", "mboxmetadata", "servermetadata"];
 """
-CONFIG = """
-plugin {
+CONFIG = f"""
+plugin {{
   sieve_extensions = +editheader +spamtest +spamtestplus +virustest +mboxmetadata +servermetadata \\
     +vnd.dovecot.environment +vnd.dovecot.debug
-  sieve_spamtest_status_header = X-Score: score=([-+]?[0-9.,]+)
-  sieve_spamtest_status_type = score
-  sieve_spamtest_max_value = 5
-  sieve_virustest_status_header = X-Virus
-  sieve_virustest_status_type = text
-  sieve_virustest_text_value1 = clean
-  sieve_virustest_text_value5 = infected
-}
+{SCANNERS}}}
 """
-SETTINGS = (
-    SpamTest(status_header="X-Score: score=([-+]?[0-9.,]+)", max_value=5),
-    VirusTest(status_header="X-Virus", status_type="text", text_values={1: "clean", 5: "infected"}),
-)
 MESSAGE = (
     b"X-Score: score=2.6, yes\r\nX-Virus: clean\r\nX-A: one\r\nX-A: two\r\nReceived: r\r\nX-A: =?utf-8?q?=C3=BC?=\r\n"
     + PARTS
@@ -53,6 +41,8 @@ SCRIPTS = [
     'addheader :last "X-A" "new";' + SHOW,
     'deleteheader "X-A";' + SHOW,
     'deleteheader "X-A" "one";' + SHOW,
+    'deleteheader ["X-A"] "one";' + SHOW,
+    'deleteheader ""; keep;',
     'deleteheader :index 2 "X-A";' + SHOW,
     'deleteheader :index 3 :last "X-A";' + SHOW,
     'deleteheader :index 1 "X-A" "two";' + SHOW,

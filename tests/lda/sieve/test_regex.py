@@ -50,7 +50,6 @@ def found(pattern: str, value: str, *, octet: bool = False) -> tuple[str, ...] |
         ("a)", "a)", ("a)",)),
         # no POSIX expressions, but Perl's
         ("(?i)FOO(?:x|y)", "foox", ("foox",)),
-        ("{", "{", ("{",)),
     ],
 )  # fmt: skip
 def test_patterns_match_leftmost_and_longest(pattern: str, value: str, captures: tuple[str, ...]) -> None:
@@ -92,6 +91,35 @@ def test_a_bad_constant_is_an_error_and_a_bad_value_matches_nothing() -> None:
     assert plan.implicit_keep
     assert plan.error is None
     assert "unmatched (" in plan.warnings[0].text
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a{",
+        "a{1",
+        "a{1,",
+        "a{x",
+        "b{}",
+        "b{ 1}",
+        "b{1,x}",
+        "{",
+        "{1}",
+        "^*",
+        "$*",
+        "[a-b-c]",
+        "[z-a]",
+        "(*a)",
+        "a|*b",
+    ],
+)
+def test_what_posix_leaves_undefined_is_refused_as_dovecot_does(pattern: str) -> None:
+    assert errors(ALL + f'if header :regex "a" "{pattern}" {{ }}')
+
+
+@pytest.mark.parametrize("pattern", ["[a-]", "[]-a]", "[+--]", "[-a]", "[^-a]", "[a-b-]"])
+def test_a_hyphen_may_stand_first_and_last_in_a_set(pattern: str) -> None:
+    assert not errors(ALL + f'if header :regex "a" "{pattern}" {{ }}')
 
 
 def test_groups_become_match_variables() -> None:

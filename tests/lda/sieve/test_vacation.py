@@ -199,8 +199,9 @@ def test_nothing_in_a_message_adds_a_field_to_the_reply(name: bytes, subject: by
     names = [line.partition(b":")[0] for line in head.split(b"\n") if line[:1] not in {b" ", b"\t"}]
     assert len(names) == len(set(names))
     assert set(names) <= {
-        b"X-Sieve", b"Date", b"Message-ID", b"From", b"To", b"Subject", b"In-Reply-To", b"References", b"Auto-Submitted",
-        b"Precedence", b"X-Auto-Response-Suppress", b"MIME-Version", b"Content-Type", b"Content-Transfer-Encoding",
+        b"X-Sieve", b"Date", b"Message-ID", b"From", b"To", b"Subject", b"In-Reply-To", b"References",
+        b"Auto-Submitted", b"Precedence", b"X-Auto-Response-Suppress", b"MIME-Version", b"Content-Type",
+        b"Content-Transfer-Encoding",
     }  # fmt: skip
 
 
