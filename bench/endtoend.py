@@ -8,13 +8,12 @@ everywhere. Rounds alternate; each one's best counts.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figure import Figure
-from bench.lda import PLACES, USERS, dovecot, tamis
+from bench.lda import PLACES, USERS, dovecot, python_client, tamis
 from bench.postfix import drive, postfix
 from bench.servers import MYSELF, UNPRIVILEGED, say
 from lda.client.compile import compile_client
@@ -36,10 +35,9 @@ def run() -> Iterator[Figure]:
         with tamis(directory / "tamis") as ours, dovecot(directory / "dovecot") as (config, theirs):
             compile_client(directory / "tamis-lda")
             options = f"--engine={directory}/tamis/handoff --sender=${{sender}} --user=${{recipient}}"
-            pipe = Path(__file__).parents[1] / "lda/client/pipe.py"
             commands = {
                 "c": f"{directory}/tamis-lda {options}",
-                "python": f"{sys.executable} -I -S {pipe} {options}",
+                "python": f"{' '.join(python_client())} {options}",
             }
             peer = f"/usr/lib/dovecot/dovecot-lda -c {config} -f ${{sender}} -d ${{recipient}}"
             ways = {

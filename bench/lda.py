@@ -8,6 +8,7 @@ and each one's best counts.
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
 import pwd
@@ -75,13 +76,17 @@ base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/dovecot.log
 protocols = lmtp
-listen =
+listen = 127.0.0.1
 ssl = no
 first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:~/Maildir
 postmaster_address = postmaster@bench.example
 hostname = bench.example
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
 userdb {{
   driver = static
   args = uid={uid} gid={gid} home={directory}/mail/%n allow_all_users=yes
@@ -127,6 +132,13 @@ class Contender:
         return max(run["msg_per_s"] for run in self.runs[job])
 
 
+def python_client() -> list[str]:
+    """The command of tamis-lda in Python, byte-compiled as an installation has it."""
+    client = Path(__file__).parents[1] / "lda" / "client"
+    compileall.compile_dir(client, quiet=2)
+    return [sys.executable, "-I", "-S", str(client / "pipe.py")]
+
+
 def run() -> Iterator[Figure]:
     """All figures of delivery."""
     with tempfile.TemporaryDirectory(prefix="tamis-bench-") as name:
@@ -145,7 +157,6 @@ def _measure(place: str, directory: Path, programs: Mapping[str, Path], client: 
     message = directory / "message"
     message.write_bytes(_message(4096))
     with tamis(directory / "tamis") as ours, dovecot(directory / "dovecot") as theirs:
-        python = [sys.executable, "-I", "-S", str(Path(__file__).parents[1] / "lda/client/pipe.py")]
         options = [
             f"--engine={directory}/tamis/handoff",
             "--sender=s@example.org",
@@ -153,7 +164,7 @@ def _measure(place: str, directory: Path, programs: Mapping[str, Path], client: 
         ]
         contenders = {
             "c": Contender(command=[str(client), *options]),
-            "python": Contender(command=[*python, *options]),
+            "python": Contender(command=[*python_client(), *options]),
             "dovecot-lda": Contender(
                 command=[
                     "/usr/lib/dovecot/dovecot-lda",
@@ -187,7 +198,7 @@ def _round(
                 f"{concurrency}",
                 load_anywhere(
                     programs["perrun"], message, concurrency, RUNS[title], USERS, *contender.command,
-                    user=UNPRIVILEGED,
+                    owner=owner(),
                 ),
             )  # fmt: skip
         return
@@ -259,6 +270,9 @@ def dovecot(directory: Path) -> Iterator[tuple[str, str]]:
     uid, gid = owner()
     config = directory / "dovecot.conf"
     config.write_text(DOVECOT.format(directory=directory, uid=uid, gid=gid, user=UNPRIVILEGED or uid))
+    log = directory / "dovecot.log"  # dovecot-lda writes it as the owner of the mail
+    log.touch()
+    log.chmod(0o666)
     command = ["/usr/sbin/dovecot", "-F", "-c", str(config)]
     with running(command, directory / "log", f"{directory}/run/lmtp", cores=[]):
         yield str(config), f"{directory}/run/lmtp"

@@ -128,13 +128,18 @@ def load(program: Path, address: str, *arguments: object) -> Mapping[str, float]
     return _loaded(pinned(LOAD_CORES, [str(program), address, *map(str, arguments)]))
 
 
-def load_anywhere(program: Path, *arguments: object, user: str = "") -> Mapping[str, float]:
-    """As `load`, not pinned, as *user*."""
-    return _loaded([str(program), *map(str, arguments)], user or None)
+def load_anywhere(
+    program: Path, *arguments: object, owner: tuple[int, int] | None = None
+) -> Mapping[str, float]:
+    """As `load`, not pinned; as *owner*, a uid and a gid, if that is said."""
+    return _loaded([str(program), *map(str, arguments)], owner)
 
 
-def _loaded(command: list[str], user: str | None = None) -> Mapping[str, float]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, user=user)
+def _loaded(command: list[str], owner: tuple[int, int] | None = None) -> Mapping[str, float]:
+    as_owner = (
+        {"user": owner[0], "group": owner[1], "extra_groups": []} if owner and os.geteuid() == 0 else {}
+    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **as_owner)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()} {done.stdout.strip()}")
     result: dict[str, float] = json.loads(done.stdout)

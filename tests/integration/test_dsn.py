@@ -1,4 +1,4 @@
-"""A sender who asks for a report of success (RFC 3461) gets one, from Postfix behind pipe(8) and from us behind lmtp(8)."""
+"""A sender who asks for a report of success (RFC 3461) gets one: from Postfix behind pipe(8), from us behind LMTP."""
 
 from __future__ import annotations
 
