@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from tamis import metrics
-from tamis.auth import results
+from tamis.auth import received, results
 from tamis.auth.facts import Client, Facts, find
 from tamis.auth.psl import SuffixList, suffix_list
+from tamis.auth.received import received_spf
 from tamis.check import Services
 from tamis.config.schema import Network, option
 from tamis.errors import TempFail
@@ -71,7 +72,8 @@ class Authenticate:
             return reject("5.7.23", f"SPF fail for {mailfrom.domain}: {mailfrom.explanation}", "spf_fail")
         added = [AddHeader(authres.NAME, authres.build(ours, results.written(facts, client)))]
         if self.received_spf and mailfrom:
-            added.append(AddHeader("Received-SPF", results.received_spf(mailfrom, client)))
+            value = received_spf(mailfrom, client.address, client.sender, client.helo_name, client.receiver)
+            added.append(AddHeader(received.NAME, value))
         return passed(*removals, *added)
 
     def _suffixes(self) -> SuffixList | None:

@@ -29,7 +29,9 @@ _Name = tuple[str, str]  # name and type of a look-up
 _Answers = dict[_Name, list[Any] | None]  # None: no server answers
 
 MAX_LOOK_UP_S = 20.0  # RFC 7208 section 4.6.4: at least 20 seconds for all look-ups together
-MAX_LOOK_UPS = 150  # more than RFC 7208 section 4.6.4 lets a record cause: 10 terms, 10 names each, exp
+MAX_LOOK_UPS = (
+    250  # more than RFC 7208 section 4.6.4 lets a record cause: 10 terms, 10 names of 2 types each, exp
+)
 MAX_HOSTS = 10  # of one MX or PTR answer: RFC 7208 section 4.6.4
 MAX_RECORD_BYTES = 8192  # RFC 7208 section 3.4 wants 512; the longest that senders publish have 4000
 MAX_EXPLANATION_CHARS = 300
@@ -40,12 +42,21 @@ _RESULTS = frozenset(get_args(Result))
 
 @dataclass(frozen=True, slots=True)
 class SpfResult:
-    """A fact. domain: the one that was asked, lower case; explanation: printable, the domain's own words for fail."""
+    """A fact. domain: the one that was asked, lower case. explanation: printable, why it is a fail; explained: in
+    the domain's own words (RFC 7208 section 6.2)."""
 
     result: Result
     scope: Scope
     domain: str
     explanation: str = ""
+    explained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    result: Result
+    explanation: str = ""
+    explained: bool = False
 
 
 async def mail_from(
@@ -79,13 +90,14 @@ async def _evaluate(
     question = {"i": address, "s": f"{local}@{domain}", "h": helo_name, "receiver": receiver}
     try:
         async with asyncio.timeout(MAX_LOOK_UP_S):
-            result, explanation = await _judge(resolver, question)
+            judgement = await _judge(resolver, question)
     except TimeoutError:
-        result, explanation = "temperror", ""
-    return SpfResult(result, scope, domain, clean(explanation, MAX_EXPLANATION_CHARS))
+        judgement = _Judgement("temperror")
+    explanation = clean(judgement.explanation, MAX_EXPLANATION_CHARS)
+    return SpfResult(judgement.result, scope, domain, explanation, judgement.explained)
 
 
-async def _judge(resolver: Resolver, question: dict[str, str]) -> tuple[Result, str]:
+async def _judge(resolver: Resolver, question: dict[str, str]) -> _Judgement:
     """Let pyspf judge with the answers that are known, and again with more, until it needs no more."""
     answers: _Answers = {}
     started = str(int(time.time()))  # macro t: the same in every pass, or each would ask for another name
@@ -95,11 +107,12 @@ async def _judge(resolver: Resolver, question: dict[str, str]) -> tuple[Result, 
         if query.unknown is None:
             return judgement
         if len(answers) >= MAX_LOOK_UPS:
-            return "permerror", ""
+            return _Judgement("permerror")
         await asyncio.sleep(0)  # answers from the cache come without a wait: nobody else would get a turn
         name = query.unknown
         answers[name] = await _look_up(resolver, *name)
-        hosts = [(host, query.A) for host in _hosts(answers[name], name[1])]
+        kinds = {"A", query.A}  # both for IPv6 clients: see `_Query.dns`
+        hosts = [(host, kind) for host in _hosts(answers[name], name[1]) for kind in kinds]
         found = await asyncio.gather(*(_look_up(resolver, *host) for host in hosts))
         answers.update(zip(hosts, found, strict=True))
 
@@ -153,31 +166,36 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
         self.unknown: _Name | None = None
         self._answers = answers
 
-    def judge(self) -> tuple[Result, str]:
-        """Result and explanation. What pyspf makes no sense of is the domain's mistake: permerror."""
+    def judge(self) -> _Judgement:
+        """The result so far. What pyspf makes no sense of is the domain's mistake: permerror."""
         try:
             result, _code, explanation = self.check()
         except Exception as exc:  # pyspf raises whatever a hostile record drives it to
-            return "permerror", f"{type(exc).__name__} in the evaluation"
+            return _Judgement("permerror", f"{type(exc).__name__} in the evaluation")
         if result not in _RESULTS:
-            return "permerror", ""
-        return cast("Result", result), explanation if result == "fail" else ""
+            return _Judgement("permerror")
+        if result != "fail":
+            return _Judgement(cast("Result", result))
+        return _Judgement("fail", explanation, self.exps["fail"] is not self.defexps["fail"])
 
     def dns(self, name: object, qtype: str, cnames: object = None, ignore_void: bool = False) -> list[Any]:
         """Overrides pyspf's: records of *name*, and the count of void look-ups (RFC 7208 section 4.6.4)."""
-        key = (_key(name), qtype)
-        if key not in self._answers:
-            self.unknown = self.unknown or key
-            raise spf.TempError("not looked up yet")
-        answer = self._answers[key]
+        answer = self._known(_key(name), qtype)
         if answer is None:
             raise spf.TempError("DNS does not answer")
         records = list(answer)
-        if not records and not ignore_void:
+        # A host that has no IPv6 is not void: domains would fail for IPv6 clients and for no others.
+        if not records and not ignore_void and (qtype != "AAAA" or self._known(_key(name), "A") == []):
             self.void_lookups += 1
             if self.void_lookups > spf.MAX_VOID_LOOKUPS:
                 raise spf.PermError(f"Void lookup limit of {spf.MAX_VOID_LOOKUPS} exceeded")
         return records
+
+    def _known(self, name: str, qtype: str) -> list[Any] | None:
+        if (name, qtype) not in self._answers:
+            self.unknown = self.unknown or (name, qtype)
+            raise spf.TempError("not looked up yet")
+        return self._answers[name, qtype]
 
     def cidrmatch(self, ipaddrs: Iterable[str], n: int) -> bool:
         """Overrides pyspf's, which is thirty times slower: a hostile domain has thousands of addresses."""

@@ -22,8 +22,8 @@ from demo.dovecot import version
 from demo.layout import HOST
 from lda.envelope import Envelope
 from lda.execute import Done
-from lda.local import Job, Settings
 from lda.forker import Forker
+from lda.local import Job, Settings
 from lda.quota.config import QuotaConfig
 from lda.script_config import SieveConfig
 from lda.store import MaildirConfig

@@ -67,6 +67,7 @@ def test_what_looks_like_ours_is_gone_and_what_is_not_stays(house: House) -> Non
     ours, *rest = (re.sub(rb"\r\n[ \t]*", b" ", field).strip() for field in left)
     assert ours == (
         b"Authentication-Results: mx.example.org; spf=fail smtp.mailfrom=carol@outside.example;"
-        b" spf=none smtp.helo=mail.outside.example"
+        b" spf=none smtp.helo=mail.outside.example; dkim=none;"
+        b' dmarc=permerror reason="no From field"'
     )
     assert rest == OTHERS

@@ -161,6 +161,19 @@ def test_of_several_scripts_all_are_stored_or_none(mine: Mine) -> None:
     assert mine.scripts() == {"a": False, "c": False}
 
 
+def test_included_scripts_are_checked_where_they_are_at_hand(mine: Mine) -> None:
+    """One that is pushed along counts before one that lies beside the file; what only the server has is not seen."""
+    (mine.directory / "a.sieve").write_text('require "include"; include "b"; include :optional "c";')
+    assert "included personal script 'b' was not looked at" in mine("push", mine.directory / "a.sieve").stdout
+    (mine.directory / "b.sieve").write_text(BAD)
+    done = mine("push", mine.directory / "a.sieve")
+    assert (done.returncode, "failed to compile included personal script 'b'" in done.stdout) == (65, True)
+    (mine.directory / "elsewhere").mkdir()
+    (mine.directory / "elsewhere" / "b.sieve").write_text(GOOD)
+    done = mine("push", mine.directory / "elsewhere" / "b.sieve", mine.directory / "a.sieve")
+    assert (done.returncode, mine.scripts()) == (0, {"a": False, "b": False}), done.stdout
+
+
 def test_what_a_server_warns_of_is_told_and_is_no_failure(mine: Mine) -> None:
     """Its text is a literal behind OK, which must not become part of the next reply."""
     done = mine.push('require "imap4flags";\nsetflag "\\\\Nonsense";\n', "main", "--no-check")

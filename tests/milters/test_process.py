@@ -76,7 +76,15 @@ def test_a_message_gets_one_field_on_top_with_what_spf_says(milter: Milter) -> N
         (
             0,
             "Authentication-Results",
-            " mx.test;\n\tspf=pass smtp.mailfrom=a@example.org;\n\tspf=pass smtp.helo=example.org",
+            " mx.test;\n\t"
+            + ";\n\t".join(
+                [
+                    "spf=pass smtp.mailfrom=a@example.org",
+                    "spf=pass smtp.helo=example.org",
+                    "dkim=none",
+                    "dmarc=none header.from=example.org",
+                ]
+            ),
         )
     ]
 

@@ -11,11 +11,16 @@ import pytest
 from milters.checks.authenticate import MAX_FIELDS, Authenticate
 from tamis.check import Services
 from tamis.dns import ZoneResolver
+from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.transaction import Transaction
 from tamis.verdict import AddHeader, Kind, RemoveHeader, Verdict
+from tests.tamis.auth.site import ZONE as SIGNED_ZONE
+from tests.tamis.auth.site import signed
 
-ZONE = {
+ZONE: dict[str, list[Any]] = {
+    **SIGNED_ZONE,
+    "_dmarc.example.org": [{"TXT": "v=DMARC1; p=reject"}],
     "example.org": [{"TXT": "v=spf1 ip4:192.0.2.1 -all exp=why.example.org"}],
     "why.example.org": [{"TXT": "ask our postmaster"}],
     "mx.example.net": [{"TXT": "v=spf1 ?all"}],
@@ -25,14 +30,15 @@ GOOD = Transaction(
     client_address="192.0.2.1",
     helo_name="mx.example.net",
     sender="a@example.org",
-    message=Message(b"A: b\r\n\r\n"),
+    message=Message(b"From: a@author.example\r\n\r\n"),
 )
+NOT_SIGNED = "; dkim=none; dmarc=none header.from=author.example"
 FORGED = b"Authentication-Results: mx.test; spf=pass\r\n"
 
 
 def judge(check: Authenticate, txn: Transaction, resolver: Any = None) -> Verdict:
     dns = resolver or ZoneResolver(ZONE)
-    services = Services(cast("Any", None), dns, lambda: 0.0, "mx.test")
+    services = Services(cast("Any", None), dns, lambda: 1_700_000_000.0, "mx.test")
     return asyncio.run(check.run(txn, services))
 
 
@@ -57,7 +63,7 @@ def with_(txn: Transaction, **changes: Any) -> Transaction:
         ),
         ({"sender": ""}, "mx.test; spf=neutral smtp.helo=mx.example.net"),
         ({"helo_name": ""}, "mx.test; spf=pass smtp.mailfrom=a@example.org"),
-        ({"sender": "", "helo_name": ""}, "mx.test; none"),
+        ({"sender": "", "helo_name": ""}, "mx.test"),
         (
             {"sender": "b@slow.example"},
             "mx.test; spf=temperror smtp.mailfrom=b@slow.example; spf=neutral smtp.helo=mx.example.net",
@@ -72,7 +78,7 @@ def with_(txn: Transaction, **changes: Any) -> Transaction:
 def test_facts_are_written_and_nothing_is_refused(changes: dict[str, str], value: str) -> None:
     verdict = judge(Authenticate(), with_(GOOD, **changes))
     assert verdict.kind is Kind.PASS
-    assert written(verdict) == value
+    assert written(verdict) == (value if "sasl_username" in changes else value + NOT_SIGNED)
 
 
 def test_a_fail_is_refused_where_the_option_says_so_in_the_words_of_the_domain() -> None:
@@ -129,3 +135,56 @@ def test_two_slow_domains_are_waited_for_at_once() -> None:
             return await super().ask(name, kind, depth)
 
     assert written(judge(Authenticate(), GOOD, Both(ZONE))).count("spf=") == 2
+
+
+def test_a_signature_a_policy_and_both_at_once() -> None:
+    value = written(judge(Authenticate(), with_(GOOD, message=Message(signed()), client_address="192.0.2.2")))
+    assert "dkim=pass header.d=example.org header.i=@example.org header.s=r header.a=rsa-sha256" in value
+    assert value.endswith("dmarc=pass header.from=example.org polrec.p=reject")
+    broken = Message(signed().replace(b"Hello", b"Hullo"))
+    value = written(judge(Authenticate(), with_(GOOD, message=broken, client_address="192.0.2.2")))
+    assert 'dkim=fail reason="body hash does not match" header.d=example.org' in value
+    assert "dmarc=fail header.from=example.org polrec.p=reject" in value
+
+
+def test_text_past_the_length_is_no_pass_for_those_who_read_the_field() -> None:
+    longer = Message(signed(with_length=True) + b"Buy this\r\n")
+    value = written(judge(Authenticate(), with_(GOOD, message=longer, client_address="192.0.2.2")))
+    assert 'dkim=policy reason="l= leaves 10 bytes of the body to anybody"' in value
+    assert "dmarc=fail" in value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"a@example.org\r\nFrom: b@evil.example",
+        b"a@evil.example, b@example.org",
+        b"a@evil.example\0@example.org",
+    ],
+)
+def test_a_forged_author_is_told(value: bytes) -> None:
+    message = Message(b"From: " + value + b"\r\n\r\n")
+    assert "dmarc=permerror reason=" in written(judge(Authenticate(), with_(GOOD, message=message)))
+
+
+def test_nothing_of_a_signature_breaks_out_of_its_value() -> None:
+    hostile = b'DKIM-Signature: v=1; a=(;dmarc=pass; d=x"; s=;; i="; spf=pass\r\n'
+    message = Message(hostile + b"From: a@author.example\r\n\r\n")
+    value = written(judge(Authenticate(), with_(GOOD, message=message)))
+    assert value.count("dmarc=") == 1
+    assert value.count("\n") == 0
+
+
+def test_received_spf_where_it_is_wanted() -> None:
+    added = [e for e in judge(Authenticate(received_spf=True), GOOD).edits if isinstance(e, AddHeader)]
+    assert [edit.name for edit in added] == ["Authentication-Results", "Received-SPF"]
+    assert added[1].value.startswith("pass ")
+
+
+def test_organizations_by_the_list() -> None:
+    """Both ways agree where there is a record, and a list that cannot be read is no reason to let mail in."""
+    message = Message(b"From: a@sub.example.org\r\n\r\n")
+    check = Authenticate(organizational_domain="suffix-list")
+    assert "dmarc=pass header.from=sub.example.org" in written(judge(check, with_(GOOD, message=message)))
+    with pytest.raises(TempFail):
+        judge(Authenticate(organizational_domain="suffix-list", suffix_list="/nowhere"), GOOD)

@@ -173,3 +173,39 @@ def test_a_slow_domain_does_not_delay_another() -> None:
         return quick.result
 
     assert asyncio.run(both()) == "pass"
+
+
+@pytest.mark.parametrize(("client", "result"), [("2001:db8::1", "pass"), ("192.0.2.1", "pass")])
+def test_hosts_without_ipv6_are_not_void_for_clients_with_it(client: str, result: str) -> None:
+    """Three of them would be a permerror (RFC 7208 section 4.6.4), for IPv6 clients and for no others."""
+    zone: dict[str, list[Any]] = {
+        "example.org": [
+            {"TXT": "v=spf1 mx a:a.example a:b.example a:c.example ip6:2001:db8::/32 ip4:192.0.2.0/24 -all"}
+        ],
+        **{f"{name}.example": [{"A": "198.51.100.1"}] for name in "abcd"},
+    }
+    zone["example.org"] += [{"MX": [n, "d.example"]} for n in range(5)]
+    assert evaluate(zone, client, "a@example.org", "mx").result == result
+
+
+@pytest.mark.parametrize("client", ["2001:db8::1", "192.0.2.1"])
+def test_hosts_that_do_not_exist_are_void(client: str) -> None:
+    zone = {"example.org": [{"TXT": "v=spf1 a:a.example a:b.example a:c.example +all"}]}
+    assert evaluate(zone, client, "a@example.org", "mx").result == "permerror"
+
+
+def test_all_that_a_domain_may_ask_for_is_little_enough_for_ipv6_clients_too() -> None:
+    assert evaluate(costly(), "2001:db8::1", "a@example.org", "mx.example.org").result == "fail"
+
+
+def test_whose_words_an_explanation_is() -> None:
+    zone: dict[str, list[Any]] = {
+        "own.example": [{"TXT": "v=spf1 -all exp=why.example"}],
+        "why.example": [{"TXT": "Ours"}],
+        "none.example": [{"TXT": "v=spf1 -all"}],
+        "to.example": [{"TXT": "v=spf1 redirect=none.example exp=why.example"}],
+    }
+    found = [evaluate(zone, "192.0.2.1", f"a@{name}.example", "mx") for name in ("own", "none", "to")]
+    assert [one.explained for one in found] == [True, False, False]
+    assert found[0].explanation == "Ours"
+    assert found[1].explanation == found[2].explanation != ""

@@ -1,0 +1,146 @@
+"""from_header - the domain of the author, for DMARC: exactly one From field with exactly one address. Pure; linear.
+
+Strict where mail readers are lenient: forgeries live on what two parsers read differently. What is not one plain
+mailbox is a problem, and then every domain that a reader could take for the author's is named.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tamis.auth.dkim_signature import host
+from tamis.mail.headers import Headers, unfold
+from tamis.mail.words import decode_words
+
+MAX_FIELDS = 5
+MAX_DOMAINS = 5
+MAX_FIELD_BYTES = 64 << 10
+MAX_COMMENT_DEPTH = 20
+
+_TOKEN = re.compile(
+    r"(?P<blank>[ \t]+)"
+    r'|(?P<quoted>"(?:[^"\\]|\\.)*+")'
+    r"|(?P<atom>[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)"
+    r"|(?P<special>[<>@,;:.\[\]])"
+)
+_COMMENT = re.compile(r"[^()\\]+|\\.|[()]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_DOMAIN = re.compile(r"@[ \t\r\n]*([^ \t\r\n<>()@,;:\"\\\[\]\x00-\x1f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """domains: lower-case ASCII, one where there is no problem; problem: a sentence, "" for one plain mailbox."""
+
+    domains: tuple[str, ...]
+    problem: str = ""
+
+
+class _NotPlain(ValueError):  # never leaves this file
+    """The field is not exactly one mailbox."""
+
+
+def author(headers: Headers) -> Author:
+    """Who claims to have written the message."""
+    fields = headers.all("From")
+    raw = [unfold(field.value[:MAX_FIELD_BYTES]) for field in fields[:MAX_FIELDS]]
+    if not fields:
+        return Author((), "no From field")
+    if len(fields) > 1:
+        return Author(_domains(raw), f"{len(fields)} From fields")
+    if len(fields[0].value) > MAX_FIELD_BYTES:
+        return Author(_domains(raw), "From field is too long")
+    try:
+        return Author((_domain(raw[0].decode("utf-8", "replace")),))
+    except _NotPlain as exc:
+        return Author(_domains(raw), str(exc))
+
+
+def _domains(values: list[bytes]) -> tuple[str, ...]:
+    """Every domain after an at sign, inside of encoded words too, without what follows a control character: readers
+    stop there, or do not."""
+    found: dict[str, None] = {}
+    for value in values:
+        for text in dict.fromkeys((value.decode("utf-8", "replace"), decode_words(value))):
+            for match in _DOMAIN.finditer(text):
+                if domain := host(match[1].strip(".")):
+                    found[domain] = None
+                if len(found) == MAX_DOMAINS:
+                    return tuple(found)
+    return tuple(found)
+
+
+_Token = tuple[str, str]
+
+
+def _domain(value: str) -> str:
+    """The domain of the one mailbox. Raises _NotPlain."""
+    if _CONTROL.search(value):
+        raise _NotPlain("control character in From")
+    tokens = _tokens(value)
+    words = [text if kind == "special" else kind for kind, text in tokens]
+    if "<" not in words:
+        return _addr_spec(tokens)
+    opening = words.index("<")
+    if words[-1] != ">" or words.count("<") > 1 or words.count(">") > 1:
+        raise _NotPlain("From is not one address")
+    if any(word not in {"atom", "quoted", "blank", "."} for word in words[:opening]):
+        raise _NotPlain("From has a special character in the name, unquoted")
+    return _addr_spec(_trimmed(tokens[opening + 1 : -1]))
+
+
+def _trimmed(tokens: list[_Token]) -> list[_Token]:
+    start = 1 if tokens and tokens[0][0] == "blank" else 0
+    end = len(tokens) - (1 if len(tokens) > start and tokens[-1][0] == "blank" else 0)
+    return tokens[start:end]
+
+
+def _addr_spec(tokens: list[_Token]) -> str:
+    """``local@domain`` without blanks or comments in it, no route, no literal."""
+    if not tokens:
+        raise _NotPlain("no address in From")
+    words = [text if kind == "special" else kind for kind, text in tokens]
+    if words.count("@") != 1:
+        raise _NotPlain("no address in From" if "@" not in words else "From is not one address")
+    at = words.index("@")
+    local, domain = words[:at], words[at + 1 :]
+    if not local or (not all(word in {"atom", "."} for word in local) and local != ["quoted"]):
+        raise _NotPlain("the local part in From is not plain")
+    if not all(word in {"atom", "."} for word in domain):
+        raise _NotPlain("the domain in From is not plain")
+    if any(kind == "atom" and "=?" in text for kind, text in tokens):
+        raise _NotPlain("encoded word in the address in From")
+    name = host("".join(text for _, text in tokens[at + 1 :]))
+    if not name:
+        raise _NotPlain("the domain in From is no domain name")
+    return name
+
+
+def _tokens(value: str) -> list[_Token]:
+    """Words and specials; a run of blanks and comments is one blank, at the edges none. Raises _NotPlain."""
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(value):
+        if value[at] == "(":
+            kind, text, at = "blank", " ", _after_comment(value, at)
+        else:
+            match = _TOKEN.match(value, at)
+            if match is None:
+                raise _NotPlain("From breaks the grammar of addresses")
+            kind, text, at = match.lastgroup or "", match[0], match.end()
+        if kind != "blank" or (tokens and tokens[-1][0] != "blank"):
+            tokens.append((kind, text))
+    return _trimmed(tokens)
+
+
+def _after_comment(value: str, at: int) -> int:
+    depth = 0
+    while match := _COMMENT.match(value, at):
+        at = match.end()
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        if depth == 0:
+            return at
+        if depth > MAX_COMMENT_DEPTH:
+            break
+    raise _NotPlain("From has a comment without end")
