@@ -5,10 +5,11 @@
 #   make bench [BENCH=name]     the benchmarks, one JSON line a figure
 #   make differential [N=2000] [SEED=1]   random Sieve scripts through Dovecot's engine and through ours
 #   make fuzz [MINUTES=10] [SEED=1]       random Sieve scripts and messages: nothing may break
+#   make faults [ROUTE=local/keep]        each system call of a delivery fails, and is the last: nothing may be lost
 #   make lint                   ruff and mypy
 #   make setup                  the set-up of `make test` alone
 
-.PHONY: demo test bench differential fuzz lint setup packages-demo packages-test packages-bench moved
+.PHONY: demo test bench differential fuzz faults lint setup packages-demo packages-test packages-bench moved
 .NOTPARALLEL:
 .SILENT:
 
@@ -30,6 +31,9 @@ differential: packages-test $(READY)
 
 fuzz: packages-test $(READY)
 	nice $(RUN) -m tests.lda.sieve.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+faults: packages-test $(READY)
+	nice $(RUN) -m tests.faults $(ROUTE)
 
 lint: packages-demo $(READY)
 	$(RUN) -m ruff check

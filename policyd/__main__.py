@@ -19,7 +19,7 @@ from pathlib import Path
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
 from tamis import metrics
-from tamis.check import Services
+from tamis.check import SelfTesting, Services
 from tamis.config.command import answer, config_path, configuration, make_parser
 from tamis.config.load import load
 from tamis.dns import DnsResolver
@@ -141,6 +141,7 @@ class _Program:
         self._state = state
         self._listeners = listeners
         self._retiring: set[asyncio.Task[None]] = set()
+        self._testing: asyncio.Task[None] | None = None
 
     async def live(self, life: Life, checks: tuple[Configured, ...]) -> None:
         """Serve until it is time to stop."""
@@ -149,8 +150,11 @@ class _Program:
         server = PolicyServer(pipeline, self._log, config.connections, config.idle)
         servers = await accept_on(self._listeners, server.connect)
         sweep = asyncio.create_task(server.sweep())
+        self._test(checks)
         await life.until_stopped(lambda: self._reload(server), f"{len(servers)} listeners")
         sweep.cancel()
+        if self._testing is not None:
+            self._testing.cancel()
         for listening in servers:
             listening.close()
         limit_s = self._root.policyd.deadline + DRAIN_MARGIN_S
@@ -160,7 +164,8 @@ class _Program:
         self._state.journal.close()
 
     def _pipeline(self, root: Root, checks: tuple[Configured, ...], state: _State) -> Pipeline:
-        services = Services(state.store, state.dns, time.time, root.hostname or socket.getfqdn())
+        hostname = root.hostname or socket.getfqdn()
+        services = Services(state.store, state.dns, time.time, hostname, self._log)
         return Pipeline("policyd", checks, services, self._log, state.journal, root.policyd.deadline)
 
     async def _reload(self, server: PolicyServer) -> None:
@@ -177,8 +182,15 @@ class _Program:
         self._root, self._state, server.pipeline = root, state, pipeline
         for name in changed_at_start(old_root.policyd, root.policyd):
             self._log.warning("a changed option waits for a restart", option=f"policyd.{name}")
+        self._test(checks)
         if state != old:
             self._retire(old, server)
+
+    def _test(self, checks: tuple[Configured, ...]) -> None:
+        """Look beside the requests whether the services that checks depend on are as they should be."""
+        if self._testing is not None:
+            self._testing.cancel()
+        self._testing = asyncio.create_task(_self_test(checks, self._state.dns, self._log))
 
     def _retire(self, old: _State, server: PolicyServer) -> None:
         """Close what is in use no more, once the requests that know it have ended."""
@@ -191,6 +203,14 @@ def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:
     """The options that a reload cannot change and that differ."""
     same = replace(new, **{name: getattr(old, name) for name in AT_START})
     return [f.name for f in fields(new) if getattr(same, f.name) != getattr(new, f.name)]
+
+
+async def _self_test(checks: tuple[Configured, ...], dns: DnsResolver, log: Log) -> None:
+    for configured in checks:
+        if configured.mode != "off" and isinstance(configured.check, SelfTesting):
+            for text, advice in await configured.check.self_test(dns):
+                if advice:
+                    log.warning("self-test", check=configured.label, found=text, advice=advice)
 
 
 async def _close_after(requests: set[asyncio.Task[None]], old: _State, new: _State) -> None:

@@ -8,9 +8,10 @@ checks in milters/checks; a third party names its own in the entry point group `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from tamis.log import Log
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import Verdict
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 class Services:
     """What a check may ask the world; built once by the program, passed to every run.
 
-    clock: seconds since the epoch. hostname: our own name, as in HELO and authserv-id."""
+    clock: seconds since the epoch. hostname: our own name, as in HELO and authserv-id. log: for what is no verdict and
+    an admin must know, such as a file that could not be read again; verdicts are logged by the pipeline."""
 
     store: Store
     dns: Resolver
     clock: Callable[[], float]
     hostname: str
+    log: Log = field(default_factory=Log.null)
 
 
 class Check(Protocol):
@@ -44,4 +47,13 @@ class Check(Protocol):
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Judge *txn*. TempFail and PermFail are verdicts too; any other exception is a bug, and then the
         operator's `on_error` decides."""
+        ...
+
+
+@runtime_checkable
+class SelfTesting(Protocol):
+    """A check that depends on somebody else's service, and can look whether it is as it should be."""
+
+    async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
+        """What was found, each with what to do about it, "" where all is well. Asked by `tamis doctor` and at start."""
         ...

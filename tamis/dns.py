@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import dns.asyncresolver
 import dns.exception
+import dns.message
 import dns.name
 import dns.nameserver
 import dns.rdatatype
@@ -165,12 +166,15 @@ class DnsResolver(_Verbs):
             self._stub = _stub(self._config)
         try:
             answer = await self._stub.resolve(name, kind, raise_on_no_answer=False, search=False)
-        except (dns.resolver.NXDOMAIN, *_NO_NAME):
+        except dns.resolver.NXDOMAIN as exc:
+            responses = exc.responses().values()  # type: ignore[no-untyped-call]
+            return (), min([NEGATIVE_TTL_S, *(_ttl_s(one.resolve_chaining()) for one in responses)])
+        except _NO_NAME:
             return (), NEGATIVE_TTL_S
+        ttl_s = _ttl_s(answer.chaining_result)
         if answer.rrset is None:
-            return (), NEGATIVE_TTL_S
-        records = tuple(_plain(record, kind) for record in list(answer.rrset)[:MAX_RECORDS])
-        return records, min(float(answer.rrset.ttl), MAX_TTL_S)
+            return (), min(ttl_s, NEGATIVE_TTL_S)
+        return tuple(_plain(record, kind) for record in list(answer.rrset)[:MAX_RECORDS]), ttl_s
 
     def _remember(self, key: tuple[str, Kind], cached: _Cached) -> None:
         """The oldest goes when the cache is full: hostile mail must not fill the memory with names."""
@@ -217,6 +221,11 @@ def _of_zone(value: Any, kind: Kind) -> Any:
 def _sane(name: str) -> bool:
     """Whether *name* can be asked for at all; what cannot has no records."""
     return 0 < len(name) <= MAX_NAME_CHARS and all(0 < len(label) < 64 for label in name.split("."))
+
+
+def _ttl_s(chain: dns.message.ChainingResult) -> float:
+    """For how long all of it is true: aliases, records, and that there are none (RFC 2308 section 5)."""
+    return min(float(chain.minimum_ttl), MAX_TTL_S)
 
 
 def _plain(record: Any, kind: Kind) -> Any:

@@ -14,16 +14,23 @@ from tamis.verdict import Kind, Verdict, defer, reject
 
 EX_OK = 0
 EX_USAGE = 64
+EX_DATAERR = 65
+EX_NOINPUT = 66
 EX_NOUSER = 67
 EX_UNAVAILABLE = 69
+EX_CANTCREAT = 73
 EX_TEMPFAIL = 75
+EX_PROTOCOL = 76
+EX_NOPERM = 77
 EX_CONFIG = 78
 
 # RFC 5321 section 4.5.3.1.5: a reply line holds 512 octets with code, status and CRLF.
 MAX_TEXT_BYTES = 480
 
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_LINE_ENDS = re.compile(r"[\r\n]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,8 @@ def status_of(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """``x.y.z text``, never a bare code: a bare one crashed Postfix before March 2026 (CVE-2026-43964)."""
-    return f"{status_of(verdict)} {clean(verdict.text).strip() or verdict.kind.value}"
+    text = _LINE_ENDS.sub(" ", verdict.text)
+    return f"{status_of(verdict)} {clean(text).strip() or verdict.kind.value}"
 
 
 def exit_status(verdict: Verdict) -> int:
@@ -91,3 +99,19 @@ def exit_status(verdict: Verdict) -> int:
 def smtp_reply(verdict: Verdict) -> str:
     """``code x.y.z text`` without CRLF, for SMTP and LMTP."""
     return f"{TABLE[verdict.kind].code} {sentence(verdict)}"
+
+
+def long_reply(verdict: Verdict, *, utf8: bool = False) -> str:
+    """As `smtp_reply`; a text of several lines is a reply of several (RFC 5321 section 4.2.1), with CRLF between
+    them. utf8: the peer speaks SMTPUTF8."""
+    code, status = TABLE[verdict.kind].code, status_of(verdict)
+    texts = [_line(text, utf8) for text in verdict.text.strip("\n").split("\n")]
+    texts[-1] = texts[-1] or verdict.kind.value
+    first = "".join(f"{code}-{status} {text}\r\n" for text in texts[:-1])
+    return f"{first}{code} {status} {texts[-1]}"
+
+
+def _line(text: str, utf8: bool) -> str:
+    if not utf8:
+        return clean(text).strip()
+    return _CONTROL.sub("?", text).encode("utf-8")[:MAX_TEXT_BYTES].decode("utf-8", "ignore").strip()

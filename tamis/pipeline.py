@@ -1,9 +1,9 @@
 """pipeline - runs the checks of a stage and writes down what came of it.
 
-Order is the configuration's. The first verdict that is not PASS ends the stage; edits of passes add up. The
-stage has one deadline for all its checks. A check in shadow mode runs, is counted and is journalled, and its
-verdict is not obeyed. What a failing check means is its `on_error`. Log line, metrics and journal of decisions
-are written here and nowhere else.
+Order is the configuration's. The first verdict that is not PASS ends the stage, and so does a final PASS; edits
+of passes add up. The stage has one deadline for all its checks. A check in shadow mode runs, is counted and is
+journalled, and its verdict is not obeyed. What a failing check means is its `on_error`. Log line, metrics and
+journal of decisions are written here and nowhere else.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ class Pipeline:
             if result.verdict.kind is not Kind.PASS:
                 return Decision(result.verdict, tuple(results))
             edits += result.verdict.edits
+            if result.verdict.final:
+                break
         return Decision(Verdict(Kind.PASS, edits=tuple(edits)) if edits else PASS, tuple(results))
 
     async def _run_one(self, configured: Configured, txn: Transaction, deadline: float) -> Result:
@@ -124,6 +126,7 @@ class Pipeline:
             "stage": stage.value,
             "queue_id": txn.queue_id,
             "instance": txn.instance,
+            "message_id": txn.message_id,
             "client_address": txn.client_address,
             "sasl_username": txn.sasl_username,
             "sender": txn.sender,

@@ -48,6 +48,7 @@ class Transaction:
     recipients: tuple[str, ...] = ()
     recipient_count: int = 0
     queue_id: str = ""
+    message_id: str = ""
     instance: str = ""
     size_bytes: int = 0
     sasl_username: str = ""

@@ -42,21 +42,23 @@ Edit = AddHeader | RemoveHeader
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """An opinion. *status* is an enhanced status code, *text* one sentence for the sender, *reason* a word for
-    logs, metrics and the journal; a PASS may carry edits, the others lose theirs."""
+    logs, metrics and the journal; a PASS may carry edits, the others lose theirs. *final*: a PASS after which no
+    later check of the stage is asked."""
 
     kind: Kind
     status: str = ""
     text: str = ""
     reason: str = ""
     edits: tuple[Edit, ...] = ()
+    final: bool = False
 
 
 PASS = Verdict(Kind.PASS)
 
 
-def passed(*edits: Edit, reason: str = "") -> Verdict:
-    """No objection, with edits."""
-    return Verdict(Kind.PASS, reason=reason, edits=edits)
+def passed(*edits: Edit, reason: str = "", final: bool = False) -> Verdict:
+    """No objection, with edits; *final* spares it the checks that would come after."""
+    return Verdict(Kind.PASS, reason=reason, edits=edits, final=final)
 
 
 def defer(status: str, text: str, reason: str = "") -> Verdict:

@@ -21,6 +21,7 @@ PURE = [
     "tamis/mail/*.py",
     "tamis/verdict.py",
     "tamis/errors.py",
+    "tamis/room.py",
 ]
 DOORS = {"asyncio", "socket", "os", "subprocess", "sqlite3", "redis", "time", "random", "logging"}
 
@@ -28,11 +29,16 @@ DOORS = {"asyncio", "socket", "os", "subprocess", "sqlite3", "redis", "time", "r
 ROOMS = {
     "Milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
     "milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
-    "re2": ("lda/sieve/extensions/regex.py",),
-    "sievelib": ("lda/sieve/parse.py",),
+    "re2": ("lda/sieve/extensions/regex.py", "policyd/patterns.py"),
+    "sievelib": ("lda/sieve/parse.py", "tamis/cli/sieve/managesieve/session.py"),
     "redis": ("tamis/store/redis",),
     "dns": ("tamis/dns",),
+    "cryptography": ("tamis/auth/dkim_key.py", "tamis/auth/keys.py"),
+    "publicsuffixlist": ("tamis/auth/psl.py",),
     "spf": ("tamis/auth/spf.py",),
+    "sqlalchemy": ("lda/users/sql.py",),
+    "ldap3": ("lda/users/ldap_connection.py",),
+    "yaml": ("tamis/cli/zone.py",),
     "prometheus_client": ("tamis/metrics", "tamis/service"),
 }
 
@@ -47,6 +53,7 @@ FLOOR = {
         "tamis.config",
         "tamis.journal",
         "tamis.bridge",
+        "tamis.room",
     ),
     2: ("tamis.check", "tamis.auth", "tamis.pipeline", "tamis.registry", "tamis.service"),
     3: ("tamis.cli",),

@@ -39,13 +39,15 @@ def documented(text: str) -> set[str]:
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
-    """What it takes, but for help and what is hidden."""
-    return {
-        string
-        for action in parser._actions
-        if action.help != argparse.SUPPRESS
-        for string in action.option_strings
-    } - HELP
+    """What it takes, and its commands take, but for help and what is hidden."""
+    found: set[str] = set()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                found |= options_of(sub)
+        elif action.help != argparse.SUPPRESS:
+            found |= set(action.option_strings)
+    return found - HELP
 
 
 def parser_of(module: str) -> argparse.ArgumentParser:

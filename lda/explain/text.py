@@ -86,6 +86,7 @@ def taken(entries: Sequence[Evaluation | Decision]) -> bool | None:
 def _step(step: Step, entries: Sequence[Evaluation | Decision], paint: Paint, indent: str) -> Iterator[str]:
     yield f"{step.source.line:4}  {indent}{paint('1', written(step.node))}"
     margin = " " * 10 + indent
+    yield from (f"{margin}{asked(question, answer)}" for question, answer in step.asked)
     for entry in entries:
         if isinstance(entry, Evaluation):
             yield from _evaluation(entry, margin, paint, named=entry.depth > 0)
@@ -95,8 +96,6 @@ def _step(step: Step, entries: Sequence[Evaluation | Decision], paint: Paint, in
 
 
 def _effects(step: Step) -> Iterator[str]:
-    for question, answer in step.asked:
-        yield asked(question, answer)
     for name, value in step.variables:
         yield f"${{{name}}} = {quoted(value)}"
     if step.flags is not None:

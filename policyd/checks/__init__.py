@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from policyd.checks.access import Access
+from policyd.checks.dnsbl import Dnsbl
+from policyd.checks.fcrdns import Fcrdns
+from policyd.checks.greylist import Greylist
+from policyd.checks.helo import Helo
+from policyd.checks.quota import Quota
 from policyd.checks.ratelimit import RateLimit
+from policyd.checks.spf import Spf
 
 CHECKS: dict[str, type[Any]] = {
     RateLimit.name: RateLimit,
+    Access.name: Access,
+    Dnsbl.name: Dnsbl,
+    Fcrdns.name: Fcrdns,
+    Greylist.name: Greylist,
+    Helo.name: Helo,
+    Spf.name: Spf,
+    Quota.name: Quota,
 }

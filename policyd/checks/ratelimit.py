@@ -1,10 +1,18 @@
-"""ratelimit - no more than so many recipients or messages in so much time, by login, address or network.
+"""ratelimit - no more than so many recipients, messages or bytes in so much time, by login, address or network.
 
-Several windows are charged together or not at all, by the store and in one step (GCRA: a window of 100/1h
-lets 100 through at once and then one each 36 s). A request that Postfix repeats because our reply was lost is
-charged once. What stands at VRFY, ETRN or before RCPT is never counted.
+    [policyd.checks.users]
+    check = "ratelimit"
+    key = ["sasl_username"]
+    limits = ["100/1h", "500/day"]
+    overrides = { "newsletter@example.org" = { limits = ["5000/1h"] } }
 
-It counts what was let through at RCPT or DATA; that a message is refused later gives nothing back.
+Several windows are charged together or not at all, by the store and in one step. A window of 100/1h lets 100 through
+at once and then one each 36 s (GCRA), one of 500/day counts from midnight to midnight. A request that Postfix repeats
+because our reply was lost is charged once. What stands at VRFY, ETRN or before RCPT is never counted.
+
+What is charged is not given back, so it is charged when it is sure: at RCPT single recipients, whatever becomes of
+them; at DATA those that were accepted; at END-OF-MESSAGE those of a message that has come in whole. With `early` the
+later two are refused at RCPT too where nothing is left, at no charge.
 """
 
 from __future__ import annotations
@@ -12,21 +20,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import ClassVar, Literal
 
+from policyd.checks.ratelimit_overrides import (
+    Override,
+    Overrides,
+    Terms,
+    good_limits,
+    limit_problems,
+    name_problems,
+)
+from policyd.checks.ratelimit_windows import Limit, duration, zone_of
 from policyd.keys import OF_ONE_RECIPIENT, KeyName, digest, identity
 from policyd.wording import Wording, parse, problems
 from tamis.check import Services
-from tamis.config.schema import Rate, option
-from tamis.store import Charge, Window
+from tamis.config.schema import option
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, Verdict, reject
-
-MAX_LIMITS = 8  # each is a row to read and to write for every request
+from tamis.verdict import PASS, Verdict, passed, reject
 
 PLACEHOLDERS = ("sender", "recipient", "client_address", "sasl_username", "key", "limit", "retry_after")
 
-_STAGES = {"rcpt": Stage.RCPT, "data": Stage.DATA}
+_STAGES = {"rcpt": Stage.RCPT, "data": Stage.DATA, "end_of_message": Stage.END_OF_MESSAGE}
 _REPLIES = {
     "defer": "DEFER_IF_PERMIT 4.7.1 Limit of {limit} reached, try again in {retry_after}",
     "reject": "REJECT 5.7.1 Limit of {limit} reached",
@@ -41,7 +56,9 @@ class _Prepared:
 
     rule: str
     stages: frozenset[Stage]
-    windows: tuple[Window, ...]
+    overrides: Overrides
+    recipients: bool
+    zone: tzinfo
     wording: Wording
 
 
@@ -49,14 +66,29 @@ class _Prepared:
 class RateLimit:
     """Its fields are its options: ``[policyd.checks.NAME]`` with ``check = "ratelimit"``."""
 
-    limits: tuple[Rate, ...] = option((), 'all of them hold: ["100/1h", "500/1d"]')
+    limits: tuple[str, ...] = option(
+        (), 'all of them hold: "100/1h" is regained evenly, "500/day" (hour, week, month) at its end'
+    )
     key: tuple[KeyName, ...] = option(
         ("sasl_username",), "who is counted; several names count the combination"
     )
-    cost: Literal["recipient", "message"] = option("recipient", "what is counted")
-    stage: Literal["rcpt", "data"] = option(
-        "rcpt", "rcpt refuses single recipients, data (smtpd_data_restrictions) the message"
+    cost: Literal["recipient", "message", "byte"] = option("recipient", "what is counted")
+    stage: Literal["rcpt", "data", "end_of_message"] = option(
+        "rcpt",
+        "when it is charged: rcpt refuses single recipients, data (smtpd_data_restrictions) the message, "
+        "end_of_message (smtpd_end_of_data_restrictions) one that has come in whole",
     )
+    early: bool = option(
+        False, "with a later stage: refuse at RCPT too, where nothing is left; charges nothing"
+    )
+    max_recipients: int = option(0, "in one message, looked at when it is at DATA; 0: any number", at_least=0)
+    overrides: dict[str, Override] = option(
+        {}, 'other terms: by login, "@example.org" for each login of a domain, or network of the client'
+    )
+    exempt: tuple[str, ...] = option(
+        (), "never counted: logins, domains of logins, networks, as in overrides"
+    )
+    zone: str = option("UTC", "whose midnight ends a day, week or month: Europe/Paris")
     action: Literal["defer", "reject"] = option("defer", "come back later, or never")
     reply: str | None = option(
         None,
@@ -68,55 +100,106 @@ class RateLimit:
     _prepared: _Prepared = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        base = Terms(good_limits(self.limits), self.max_recipients)
+        overrides = Overrides(base, self.exempt, self.overrides)
         reply = _REPLIES[self.action] if self.reply is None or self._reply_problems() else self.reply
-        rule = digest(
-            self.name, self.stage, self.cost, *self.key, *(f"{r.count}/{r.period_s}" for r in self.limits)
-        )
         prepared = _Prepared(
-            rule=f"{self.name}:{rule[:12]}",
-            stages=frozenset({_STAGES[self.stage]}),
-            windows=tuple(Window(r.count, r.period_s) for r in self.limits),
+            rule=f"{self.name}:{self._rule(base.limits)[:12]}",
+            stages=self._asked_at(overrides),
+            overrides=overrides,
+            recipients=not OF_ONE_RECIPIENT.isdisjoint(self.key),
+            zone=self._zone() or UTC,
             wording=parse(reply),
         )
         object.__setattr__(self, "_prepared", prepared)
 
+    def _rule(self, limits: tuple[Limit, ...]) -> str:
+        rates = (f"{one.count}/{one.stretch or one.period_s}" for one in limits)
+        zone = [self.zone] if any(one.stretch for one in limits) else []
+        return digest(self.name, self.stage, self.cost, *self.key, *rates, *zone)
+
+    def _asked_at(self, overrides: Overrides) -> frozenset[Stage]:
+        stages = {_STAGES[self.stage]}
+        if self.early:
+            stages.add(Stage.RCPT)
+        if self.stage == "rcpt" and any(terms.max_recipients for terms in overrides.all):
+            stages.add(Stage.DATA)
+        return frozenset(stages)
+
+    def _zone(self) -> tzinfo | None:
+        try:
+            return zone_of(self.zone)
+        except ValueError:
+            return None
+
     @property
     def stages(self) -> frozenset[Stage]:
-        """The one that the option `stage` names."""
+        """That of the option `stage`, RCPT for `early`, and DATA where recipients of a message are limited."""
         return self._prepared.stages
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""
-        if not 1 <= len(self.limits) <= MAX_LIMITS:
-            yield f'limits: needs 1 to {MAX_LIMITS} rates such as "100/1h", not {len(self.limits)}'
+        yield from limit_problems(self.limits)
         if not self.key:
             yield "key: must name at least one attribute"
-        for name in sorted(OF_ONE_RECIPIENT.intersection(self.key)) if self.stage == "data" else ():
-            yield f'key: {name} is not known at DATA; use stage = "rcpt"'
+        for name in sorted(OF_ONE_RECIPIENT.intersection(self.key)) if self.stage != "rcpt" else ():
+            yield f'key: {name} is not known at {_STAGES[self.stage].value}; use stage = "rcpt"'
+        if self.cost == "byte" and self.stage != "end_of_message":
+            yield 'cost: how many bytes there are is known at stage = "end_of_message"'
+        if self.early and self.stage == "rcpt":
+            yield "early: stage is RCPT already"
+        if self._zone() is None:
+            yield f"zone: {self.zone!r} is no time zone such as Europe/Paris"
+        yield from name_problems("exempt", self.exempt)
+        yield from name_problems("overrides", self.overrides)
         if self.reply is not None and self.action != "defer":
             yield "action: says nothing beside reply; leave one of them out"
         if wrong := self._reply_problems():
             yield f"reply: {'; '.join(wrong)}"
 
     def _reply_problems(self) -> list[str]:
-        return [] if self.reply is None else list(problems(self.reply, [_STAGES[self.stage]], PLACEHOLDERS))
+        stages = {_STAGES[self.stage], *([Stage.RCPT] if self.early else [])}
+        return [] if self.reply is None else list(problems(self.reply, stages, PLACEHOLDERS))
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Charge all windows or none. TempFail from the store is not caught: `on_error` is the admin's."""
         who = identity(self.key, txn)
         if not who:
             return PASS
-        prepared = self._prepared
-        cost = max(1, txn.recipient_count) if self.cost == "recipient" and self.stage == "data" else 1
+        terms = self._prepared.overrides.of(txn, self._prepared.recipients)
+        if terms.exempt:
+            return passed(reason="exempt")
+        if 0 < terms.max_recipients < txn.recipient_count:
+            text = f"{txn.recipient_count} recipients in a message are more than {terms.max_recipients}"
+            return reject("5.5.3", text, "max_recipients")
+        if txn.recipient_count and self.stage == "rcpt":
+            return PASS  # DATA: asked for the number of recipients alone
+        return await self._counted(who, terms, txn, services)
+
+    async def _counted(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
+        prepared, now = self._prepared, services.clock()
+        windows = terms.windows(now, prepared.zone)
         subject = f"{prepared.rule}:{who}"
-        charge = await services.store.charge(
-            subject, prepared.windows, cost, services.clock(), self._once(subject, txn)
-        )
+        if self.early and not txn.recipient_count:  # RCPT: to look is free
+            charge = await services.store.charge(subject, windows, 0, now)
+            limit = terms.limits[charge.window]
+            if charge.remaining:
+                return PASS
+            return self._objection(who, txn, limit, limit.next_unit_s(now, prepared.zone))
+        cost = self._cost(txn)
+        charge = await services.store.charge(subject, windows, cost, now, self._once(subject, txn))
         if charge.allowed:
             return PASS
         if math.isinf(charge.retry_after_s):  # no waiting helps: to defer would only hide it for days
-            return reject("5.5.3", f"{cost} recipients are more than may be sent at once", "over_burst")
-        return self._objection(who, txn, charge)
+            what = "bytes" if self.cost == "byte" else "recipients"
+            status = "5.3.4" if self.cost == "byte" else "5.5.3"
+            return reject(status, f"{cost} {what} are more than may be sent at once", "over_burst")
+        return self._objection(who, txn, terms.limits[charge.window], charge.retry_after_s)
+
+    def _cost(self, txn: Transaction) -> int:
+        if self.cost == "byte":
+            return txn.size_bytes
+        return max(1, txn.recipient_count) if self.cost == "recipient" else 1
 
     def _once(self, subject: str, txn: Transaction) -> str:
         """The same for a repeated request and for nothing else; "" where Postfix names no instance.
@@ -129,24 +212,14 @@ class RateLimit:
         pid, _, clock = txn.instance.partition(".")
         return "\n".join((clock, pid, subject, txn.policy_context, txn.client_address, recipient))
 
-    def _objection(self, who: str, txn: Transaction, charge: Charge) -> Verdict:
-        limit = str(self.limits[charge.window])
+    def _objection(self, who: str, txn: Transaction, limit: Limit, retry_after_s: float) -> Verdict:
         values = {
             "sender": txn.sender or "<>",
             "recipient": txn.recipient,
             "client_address": txn.client_address,
             "sasl_username": txn.sasl_username,
             "key": who,
-            "limit": limit,
-            "retry_after": duration(charge.retry_after_s),
+            "limit": str(limit),
+            "retry_after": duration(retry_after_s),
         }
         return self._prepared.wording.verdict(values, f"over_{limit}")
-
-
-def duration(seconds: float) -> str:
-    """*seconds* for a reader, rounded up: ``90 seconds``, ``25 minutes``, ``7 hours``."""
-    for unit_s, name in ((1, "second"), (60, "minute"), (3600, "hour")):
-        if seconds <= 120 * unit_s or name == "hour":
-            count = max(1, math.ceil(seconds / unit_s))
-            break
-    return f"{count} {name}{'s' if count > 1 else ''}"

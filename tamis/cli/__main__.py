@@ -7,6 +7,7 @@ returns an exit status of sysexits.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -20,7 +21,18 @@ COMMANDS = {
     "check": ("tamis.cli.check", "find every mistake in tamis.toml, for all programs"),
     "doctor": ("tamis.cli.doctor", "look whether this host has what Tamis needs, and say what to do"),
     "trace": ("tamis.cli.trace", "say what happened to a message, and why"),
-    "sieve": ("tamis.cli.sieve", "check and test Sieve scripts"),
+    "auth": ("tamis.cli.auth", "say what SPF, DKIM, ARC and DMARC find in a message"),
+    "dkim": ("tamis.cli.dkim", "sign and verify messages, make keys and check their DNS records"),
+    "arc": ("tamis.cli.arc", "verify the chain of those who handled a message, and make it longer"),
+    "spf": ("tamis.cli.spf", "say whether a client may send mail from an address, and why not"),
+    "greylist": ("tamis.cli.greylist", "say how well greylisting knows a client, let it in, or forget it"),
+    "user": ("tamis.cli.user", "say whose mail an address is, where it goes, and which database says so"),
+    "quota": ("tamis.cli.quota", "say how much mail users have, and how much they may have"),
+    "srs": ("tamis.cli.srs", "rewrite senders as redirects do, and read rewritten addresses"),
+    "sieve": (
+        "tamis.cli.sieve",
+        "check, test, explain and apply Sieve scripts, and manage those on a server",
+    ),
 }
 
 EPILOG = """\
@@ -28,6 +40,7 @@ examples:
   tamis check
   tamis trace 4dT1x83kHmz9
   tamis trace --recipient alice@example.org --since 2h
+  tamis trace --message-id 20260131.4711@example.net
   tamis doctor --json
 
 files:
@@ -70,10 +83,14 @@ def _run(args: argparse.Namespace) -> int:
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return EX_CONFIG
+    except BrokenPipeError:
+        # Nobody reads on; the interpreter is not to complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 130
     except (TamisError, OSError) as exc:
         print(f"tamis {args.command}: {exc}", file=sys.stderr)
         return EX_UNAVAILABLE
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         return 130
 
 

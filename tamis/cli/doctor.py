@@ -17,8 +17,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
+from tamis.cli import site_users
 from tamis.cli.check import problems
 from tamis.cli.programs import PROGRAMS, assemble_of
+from tamis.cli.site_scripts import findings
 from tamis.config.command import styled
 from tamis.config.load import Loader, default_path, read
 from tamis.errors import ConfigError, TamisError
@@ -47,13 +49,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them needs the admin."""
-    findings = list(examine(args.config or default_path()))
+    found = list(examine(args.config or default_path()))
     if args.json:
-        print(json.dumps([asdict(finding) for finding in findings]))
+        print(json.dumps([asdict(finding) for finding in found]))
     else:
-        for finding in findings:
+        for finding in found:
             print(_line(finding))
-    return SOMETHING_FOUND if any(finding.advice for finding in findings) else EX_OK
+    return SOMETHING_FOUND if any(finding.advice for finding in found) else EX_OK
 
 
 def _line(finding: Finding) -> str:
@@ -100,6 +102,12 @@ def _program(program: str, assembled: Any) -> Iterator[Finding]:
         yield from _socket(program, spec)
     if hasattr(root, "store"):
         yield _store(program, root.store)
+    if hasattr(table, "sieve"):
+        yield from (Finding(program, text, advice) for text, advice in findings(table.sieve))
+    if hasattr(table, "users"):
+        yield from (Finding(program, text, advice) for text, advice in site_users.findings(table.users))
+    if isinstance(assembled, tuple) and hasattr(root, "dns"):
+        yield from _services(root.dns, assembled[1])
 
 
 def _accounts(program: str, table: Any) -> Iterator[Finding]:
@@ -159,3 +167,19 @@ def _store(program: str, config: Any) -> Finding:
     except TamisError as exc:
         return Finding(program, f"the state store does not answer: {exc}", "see [store] in tamis.toml")
     return Finding(program, "the state store answers")
+
+
+def _services(config: Any, checks: Any) -> Iterator[Finding]:
+    """What the checks find that depend on somebody else's service, DNS lists among them."""
+    import asyncio
+
+    from tamis.check import SelfTesting
+    from tamis.dns import DnsResolver
+
+    async def ask(check: SelfTesting) -> list[tuple[str, str]]:
+        return await check.self_test(DnsResolver(config))
+
+    for configured in checks:
+        if configured.mode != "off" and isinstance(configured.check, SelfTesting):
+            for text, advice in asyncio.run(ask(configured.check)):
+                yield Finding(f"check {configured.label}", text, advice)

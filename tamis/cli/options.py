@@ -37,23 +37,28 @@ This page is made by `python -m tamis.cli.options > docs/options.md`.
 
 
 @dataclass(slots=True)
-class _Section:
+class Section:
     """A table and the programs that read it."""
 
     table: Table
     programs: list[str] = field(default_factory=list)
 
 
-def page() -> str:
-    """The whole page."""
-    sections: dict[str, _Section] = {}
+def sections() -> list[Section]:
+    """All tables, each once, in the order of the programs."""
+    found: dict[str, Section] = {}
     for program in PROGRAMS:
         for table in tables_of(assemble_of(program)):
-            sections.setdefault(table.header, _Section(table)).programs.append(program)
-    return "\n".join([_PREFACE, *map(_written, sections.values())])
+            found.setdefault(table.header, Section(table)).programs.append(program)
+    return list(found.values())
 
 
-def _written(section: _Section) -> str:
+def page() -> str:
+    """The whole page."""
+    return "\n".join([_PREFACE, *map(_written, sections())])
+
+
+def _written(section: Section) -> str:
     table = section.table
     heading = f"`{table.header}`" if table.header else "Above the first table"
     doc = f"{table.doc[:1].upper()}{table.doc[1:].rstrip('.')}. " if table.doc else ""

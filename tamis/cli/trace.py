@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tamis.config.load import Loader, default_path, load
@@ -17,16 +18,19 @@ from tamis.config.units import Unfit, parse_duration
 from tamis.journal import JournalConfig, Record, read
 from tamis.journal import trace as joined
 from tamis.log import safe
+from tamis.mail.message_id import same
 from tamis.outcome import EX_OK, EX_USAGE
 
 NOTHING_FOUND = 1
 MAX_MESSAGES = 100
+NO_QUEUE_ID = "without queue id"
 
 _SHOWN = (
     "client_address",
     "sasl_username",
     "sender",
     "recipient",
+    "message_id",
     "user",
     "actions",
     "status",
@@ -37,10 +41,30 @@ _SHOWN = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a record must have; None: anything."""
+
+    message_id: str | None
+    sender: str | None
+    recipient: str | None
+
+    def meets(self, record: Record) -> bool:
+        """Whether *record* has all of it."""
+        return (
+            (self.message_id is None or same(self.message_id, record.text("message_id")))
+            and (self.sender is None or self.sender.lower() == record.text("sender").lower())
+            and (self.recipient is None or self.recipient.lower() == record.text("recipient").lower())
+        )
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.add_argument(
         "queue_id", nargs="?", help="as in Postfix's log; or an instance of the policy protocol"
+    )
+    parser.add_argument(
+        "--message-id", metavar="ID", help="messages with this Message-ID instead, with or without <>"
     )
     parser.add_argument("--recipient", metavar="ADDRESS", help="messages to this recipient instead")
     parser.add_argument("--sender", metavar="ADDRESS", help="messages from this sender instead")
@@ -56,8 +80,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tell the story of each message found; 1 if there is none."""
-    if not (args.queue_id or args.recipient or args.sender):
-        print("tamis trace: name a queue id, --recipient or --sender", file=sys.stderr)
+    filters = (args.message_id, args.sender, args.recipient)
+    if not (args.queue_id or any(filters)):
+        print("tamis trace: name a queue id, --message-id, --recipient or --sender", file=sys.stderr)
         return EX_USAGE
     try:
         since = time.time() - parse_duration(args.since)
@@ -65,15 +90,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"tamis trace: --since: {exc}", file=sys.stderr)
         return EX_USAGE
     path = args.journal or _journal(args.config or default_path())
-    wanted = [args.queue_id] if args.queue_id else _matching(read(path, since), args.sender, args.recipient)
-    found = False
-    for key in wanted:
-        records = joined(read(path, since), key)
-        found = found or bool(records)
+    if args.queue_id:
+        stories = {args.queue_id: joined(read(path, since), args.queue_id)}
+    else:
+        stories = _stories(path, since, Wanted(*filters))
+    for key, records in stories.items():
         _tell(key, records, args.json)
-    if not found:
+    if not any(stories.values()):
         print(f"nothing about it in {path} since {args.since} ago", file=sys.stderr)
-    return EX_OK if found else NOTHING_FOUND
+        return NOTHING_FOUND
+    return EX_OK
 
 
 def _journal(config: Path) -> Path:
@@ -85,17 +111,45 @@ def _journal(config: Path) -> Path:
     return load(config, journal_table).path
 
 
-def _matching(records: Iterable[Record], sender: str | None, recipient: str | None) -> list[str]:
-    """Keys of the messages of that sender or recipient, the newest `MAX_MESSAGES` of them."""
-    keys: dict[str, None] = {}
+def _stories(path: Path, since_s: float, wanted: Wanted) -> dict[str, list[Record]]:
+    """The records of each message of which one is *wanted*, by queue id where there is one.
+
+    Three passes: which messages are wanted (the newest `MAX_MESSAGES`); by what else they are known, for Postfix's
+    first question has an instance alone; and what there is about them. A record that nothing ties to a message is one
+    of its own."""
+    chosen: dict[str, None] = {}
+    alone: list[Record] = []
+    for record in filter(wanted.meets, read(path, since_s)):
+        key = record.text("queue_id") or record.text("instance")
+        if key:
+            chosen[key] = None
+        else:
+            alone = [*alone[1 - MAX_MESSAGES :], record]
+    known = _aliases(read(path, since_s), list(chosen)[-MAX_MESSAGES:])
+    found: dict[str, list[Record]] = {key: [] for key in known.values()}
+    for record in read(path, since_s):
+        if key := next((known[key] for key in _keys(record) if key in known), ""):
+            found[key].append(record)
+    return {**found, **({NO_QUEUE_ID: alone} if alone else {})}
+
+
+def _aliases(records: Iterable[Record], chosen: list[str]) -> dict[str, str]:
+    """Every key of the *chosen* messages to the one that names its message."""
+    known = {key: key for key in chosen}
     for record in records:
-        if (sender or record.text("sender")).lower() != record.text("sender").lower():
+        keys = _keys(record)
+        names = {known[key] for key in keys if key in known}
+        if not names:
             continue
-        if (recipient or record.text("recipient")).lower() != record.text("recipient").lower():
-            continue
-        if key := record.text("queue_id") or record.text("instance"):
-            keys[key] = None
-    return list(keys)[-MAX_MESSAGES:]
+        name = record.text("queue_id") or min(names)
+        if names != {name}:
+            known.update({key: name for key, old in known.items() if old in names})
+        known.update(dict.fromkeys(keys, name))
+    return known
+
+
+def _keys(record: Record) -> list[str]:
+    return [key for key in (record.text("queue_id"), record.text("instance")) if key]
 
 
 def _tell(key: str, records: list[Record], as_json: bool) -> None:

@@ -23,6 +23,15 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"  # RFC 5322 section 3
 _DOT_ATOM = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 
+# What nearly all addresses look like is read in one step, to the same result.
+_PLAIN_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN = rf"({_PLAIN_WORD}(?:\.{_PLAIN_WORD})*)@([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)"
+_PLAIN_PATH = re.compile(_PLAIN)
+_PLAIN_ELEMENT = re.compile(
+    r'[ \t]*(?:(?:("[^"\\\r\n]{0,100}"|[A-Za-z0-9_-]+(?: [A-Za-z0-9_-]+)*)[ \t]*)?'
+    rf"<{_PLAIN}>|{_PLAIN})[ \t]*(?:,|\Z)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -61,6 +70,8 @@ def parse_mailbox(text: str) -> Mailbox | None:
     """*text* as exactly one ``local@domain`` or ``name <local@domain>``; None if it is anything else.
 
     No groups, no routes: RFC 5228 section 2.4.2.3."""
+    if plain := _PLAIN_PATH.fullmatch(text):
+        return Mailbox(plain[1], plain[2])
     reader = _Reader(text)
     try:
         mailbox = reader.mailbox(route=False)
@@ -75,6 +86,8 @@ def parse_path(text: str) -> Mailbox | None:
     inner = text.strip()
     if inner.startswith("<") and inner.endswith(">"):
         inner = inner[1:-1]
+    if plain := _PLAIN_PATH.fullmatch(inner):
+        return Mailbox(plain[1], plain[2])
     reader = _Reader(f"<{inner}>")
     try:
         mailbox = reader.mailbox(route=True)
@@ -133,6 +146,9 @@ class _Reader:
         for _ in range(MAX_ELEMENTS):
             if self.at_end:
                 break
+            if plain := self._take(_PLAIN_ELEMENT):
+                mailboxes.append(Mailbox(plain[2] or plain[4], plain[3] or plain[5], plain[1] or ""))
+                continue
             try:
                 self.skip()
                 if self._peek() in (",", ";"):

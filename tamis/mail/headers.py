@@ -16,7 +16,8 @@ MAX_FIELDS = 10_000
 MAX_HEADER_BYTES = 4 << 20
 
 # RFC 5322 section 2.2: printable ASCII but colon; blanks before the colon are obsolete and common (4.5.8).
-_NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
+# Lines that begin with a blank belong to the field before.
+_FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
@@ -72,24 +73,11 @@ def split(raw: bytes) -> tuple[Headers, int]:
     fields: list[Field] = []
     position, end = 0, min(len(raw), MAX_HEADER_BYTES)
     while position < end and len(fields) < MAX_FIELDS:
-        if raw.startswith((b"\n", b"\r\n"), position):
-            return Headers(tuple(fields)), position + (1 if raw[position] == 10 else 2)
-        match = _NAME.match(raw, position)
+        match = _FIELD.match(raw, position)
         if match is None:
             break
-        stop = _field_end(raw, position)
-        fields.append(Field(match[1].decode("ascii"), raw[position:stop]))
-        position = stop
+        fields.append(Field(match[1].decode("ascii"), match[0]))
+        position = match.end()
+    if position < end and len(fields) < MAX_FIELDS and raw.startswith((b"\n", b"\r\n"), position):
+        position += 1 if raw[position] == 10 else 2
     return Headers(tuple(fields)), position
-
-
-def _field_end(raw: bytes, start: int) -> int:
-    """The offset after the field's last line: lines that begin with a blank belong to it."""
-    position = start
-    while True:
-        newline = raw.find(b"\n", position)
-        if newline < 0:
-            return len(raw)
-        position = newline + 1
-        if raw[position : position + 1] not in (b" ", b"\t"):
-            return position

@@ -14,6 +14,7 @@ from typing import IO
 from tamis.mail.headers import MAX_HEADER_BYTES, Headers, split
 
 SPOOL_BYTES = 1 << 20
+_COUNT_PIECE = 1 << 20
 
 
 class Message:
@@ -31,6 +32,11 @@ class Message:
     def size_bytes(self) -> int:
         """Bytes as stored, line ends as received."""
         return len(self._raw)
+
+    @property
+    def crlf_size_bytes(self) -> int:
+        """As in RFC 5322: every line end counts as CRLF, however it is stored."""
+        return self.size_bytes + _bare_line_feeds(self.raw)
 
     @cached_property
     def _split(self) -> tuple[Headers, int]:
@@ -50,6 +56,15 @@ class Message:
     def body(self) -> bytes:
         """The body as one bytes object; prefer `raw[body_offset:]` piecewise for large messages."""
         return bytes(self._raw[self.body_offset :])
+
+
+def _bare_line_feeds(raw: bytes | mmap.mmap) -> int:
+    count, before = 0, b""
+    for start in range(0, len(raw), _COUNT_PIECE):
+        piece: bytes = raw[start : start + _COUNT_PIECE]
+        count += piece.count(b"\n") - piece.count(b"\r\n") - (before == b"\r" and piece[:1] == b"\n")
+        before = piece[-1:]
+    return count
 
 
 class Spool:

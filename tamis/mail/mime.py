@@ -7,9 +7,11 @@ too many is left as it stands, one opaque part.
 from __future__ import annotations
 
 import binascii
+import itertools
 import mmap
 import quopri
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +26,7 @@ MAX_PARTS = 1000
 _TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
 _TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")\s*")
 _PARAMETER = re.compile(rb";\s*(" + _TOKEN + rb")\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*))", re.DOTALL)
+_BOUNDARY = re.compile(rb"\bboundary\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _PADDED = re.compile(rb"=+")
@@ -92,6 +95,7 @@ class _Builder:
         self._raw = raw
         self._max_depth = max_depth
         self._left = max_parts
+        self._declared: list[bytes] | None = None
 
     def part(
         self, headers: Headers, header_start: int, start: int, end: int, default: ContentType, depth: int
@@ -143,28 +147,48 @@ class _Builder:
         )
 
     def _delimiters(self, leaf: Part, boundary: str) -> Iterator[tuple[int, int, bool]]:
-        """Each delimiter line: where the content before it ends, where the next one starts, whether it closes."""
-        mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
-        line = re.compile(rb"(?:\r?\n|\A)--" + mark + rb"(--)?[ \t]*(?:\r?\n|\Z)")
-        first = re.compile(rb"--" + mark + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+        """Each delimiter line: where the content before it ends, where the next one starts, whether it closes.
+
+        It is enough that a line begins with the boundary (RFC 2046 section 5.1.1), if not with a longer one."""
+        octets = boundary.encode("utf-8", "surrogateescape")
+        rest = rb"--" + re.escape(octets) + rb"((--)?[^\n]*)(?:\n|\Z)"
+        line, first = re.compile(rb"(?:\r?\n|\A)" + rest), re.compile(rest)
         match = first.match(self._raw, leaf.start, leaf.end)
         position = leaf.start
+        foreign = 0
         while True:
             match = match or line.search(self._raw, position, leaf.end)
             if match is None:
                 return
-            yield match.start(), match.end(), match[1] is not None
+            more = match[1].strip()
+            if (
+                more in (b"", b"--")
+                or foreign > MAX_PARTS
+                or not (octets + more).startswith(self._longer(octets))
+            ):
+                yield match.start(), match.end(), match[2] is not None
+            else:
+                foreign += 1
             # The line end of one delimiter may be the beginning of the next.
             position = match.end() - 1 if match[0].endswith(b"\n") else match.end()
             match = None
 
+    def _longer(self, boundary: bytes) -> tuple[bytes, ...]:
+        """The boundaries that some field declares and that begin with *boundary*."""
+        if self._declared is None:
+            self._declared = sorted(set(_BOUNDARY.findall(self._raw)))
+        at = bisect_right(self._declared, boundary)
+        following = self._declared[at : at + MAX_PARTS]
+        return tuple(itertools.takewhile(lambda found: found.startswith(boundary), following))
+
 
 def content_type(headers: Headers, default: ContentType = TEXT_PLAIN) -> ContentType:
-    """The Content-Type of *headers*; *default* without one."""
+    """The Content-Type of *headers*; *default* without one. Of several the last counts, as for Dovecot, which shows the
+    message to its reader."""
     fields = headers.all("content-type")
     if not fields:
         return default
-    value = unfold(fields[0].value)
+    value = unfold(fields[-1].value)
     match = _TYPE.match(value)
     if match is None:
         return ContentType("", "")
@@ -182,7 +206,8 @@ def parameters_of(value: bytes) -> dict[str, str]:
 
 
 def _encoding(headers: Headers) -> str:
-    value = headers.first("content-transfer-encoding")
+    fields = headers.all("content-transfer-encoding")
+    value = unfold(fields[-1].value) if fields else b""
     return value.partition(b"(")[0].strip(b" \t;").decode("ascii", "replace").lower()
 
 
@@ -193,17 +218,16 @@ def content(raw: Raw, part: Part) -> bytes | None:
     if encoding in ("", "7bit", "8bit", "binary"):
         return data
     if encoding == "quoted-printable":
-        return quopri.decodestring(b"\n".join(map(_without_end_blanks, data.split(b"\n"))))
+        return _quoted_printable(data)
     if encoding == "base64":
         return _base64(data)
     return None
 
 
-def _without_end_blanks(line: bytes) -> bytes:
-    """RFC 2045 section 6.7, rule 3: blanks at the end of a line were added by transports."""
-    if line.endswith(b"\r"):
-        return line[:-1].rstrip(b" \t") + b"\r"
-    return line.rstrip(b" \t")
+def _quoted_printable(data: bytes) -> bytes:
+    """RFC 2045 section 6.7: a line end stands for CRLF (rule 4); blanks before it were added by transports (rule 3)."""
+    lines = [line.removesuffix(b"\r").rstrip(b" \t") for line in data.split(b"\n")]
+    return quopri.decodestring(b"\r\n".join(lines))
 
 
 def _base64(data: bytes) -> bytes:

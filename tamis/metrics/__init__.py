@@ -98,9 +98,20 @@ def count_dns_cache(hit: bool) -> None:
     table.DNS_CACHE("hit" if hit else "miss").inc()
 
 
+def count_dnsbl(list_: str, result: str) -> None:
+    """An answer of a DNS list: listed, unlisted, timeout, failure (error codes too), skipped. *list_*: its name as
+    the configuration shows it."""
+    table.DNSBL(list_, result).inc()
+
+
 def count_spf(result: str) -> None:
     """An SPF result, in RFC 7208's words."""
     table.SPF(result).inc()
+
+
+def count_quota(answer: str) -> None:
+    """What the delivery engine said of a mailbox: room, full, unknown, unsure."""
+    table.QUOTA(answer).inc()
 
 
 def set_policyd_connections(count: int) -> None:
@@ -155,8 +166,13 @@ def count_lda_refused(reason: str) -> None:
     table.LDA_REFUSED(reason).inc()
 
 
+def count_lda_restart() -> None:
+    """A worker died and was replaced."""
+    table.LDA_RESTARTS().inc()
+
+
 def observe_delivery(outcome: str, seconds: float, size_bytes: int) -> None:
-    """One recipient: stored, discarded, redirected, rejected, deferred, bounced."""
+    """One recipient: stored, discarded, redirected, piped, rejected, deferred, bounced."""
     table.LDA_OUTCOMES(outcome).inc()
     table.LDA_S().observe(seconds)
     table.LDA_SIZES().observe(size_bytes)

@@ -17,7 +17,7 @@ FAST_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 SLOW_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES_BYTES = (1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6)
 
-_OPERATIONS = ("charge", "first_seen", "other")
+_OPERATIONS = ("charge", "first_seen", "greylist", "greylist_client", "other")
 
 BUILD = gauge("tamis_build_info", "The version that runs; always 1.", "max", version=OPEN)
 RELOAD_OK = gauge(
@@ -69,10 +69,21 @@ DNS = counter(
 )
 DNS_S = histogram("tamis_dns_query_duration_seconds", "Time until a DNS answer or its failure.", SLOW_S)
 DNS_CACHE = counter("tamis_dns_cache_total", "Look-ups in the DNS cache.", result=("hit", "miss"))
+DNSBL = counter(
+    "tamis_dnsbl_answers_total",
+    "Answers of DNS lists; skipped: not asked, for it failed too often.",
+    list=OPEN,
+    result=("listed", "unlisted", "timeout", "failure", "skipped", "other"),
+)
 SPF = counter(
     "tamis_spf_results_total",
     "SPF results (RFC 7208 section 2.6).",
     result=("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "other"),
+)
+QUOTA = counter(
+    "tamis_policyd_quota_total",
+    "What the delivery engine said of a mailbox; unsure: that it cannot tell, or nothing.",
+    answer=("room", "full", "unknown", "unsure", "other"),
 )
 POLICYD_OPEN = gauge("tamis_policyd_connections", "Open connections.", "livesum")
 POLICYD_REFUSED = counter(
@@ -104,10 +115,21 @@ LDA_REFUSED = counter(
     "Connections that were hung up on.",
     reason=("full", "protocol", "timeout", "other"),
 )
+LDA_RESTARTS = counter("tamis_lda_worker_restarts_total", "Workers that died and were replaced.")
 LDA_OUTCOMES = counter(
     "tamis_lda_deliveries_total",
     "Recipients by what became of their message.",
-    outcome=("stored", "discarded", "redirected", "rejected", "deferred", "bounced", "other"),
+    outcome=(
+        "stored",
+        "discarded",
+        "redirected",
+        "piped",
+        "rejected",
+        "deferred",
+        "bounced",
+        "repeated",
+        "other",
+    ),
 )
 LDA_S = histogram("tamis_lda_delivery_duration_seconds", "Time of one recipient's delivery.", SLOW_S)
 LDA_SIZES = histogram("tamis_lda_message_bytes", "Sizes of messages.", SIZES_BYTES)

@@ -21,10 +21,14 @@ ONCE_S = 300.0  # how long a charge with `once` is remembered: a client that los
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A limit: *count* units at once, regained evenly over *period_s* seconds ("100/1h" is 100, 3600.0)."""
+    """A limit: *count* units at once, regained evenly over *period_s* seconds ("100/1h" is 100, 3600.0).
+
+    With *ends* (seconds since the epoch) it is a stretch of a calendar: *count* units until then, and none come
+    back before. The caller names each stretch anew, so a store has nothing to reset."""
 
     count: int
     period_s: float
+    ends: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,45 @@ class Charge:
     retry_after_s: float
     window: int
     repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What is asked of a stranger, in seconds.
+
+    delay_s: how long it waits. retry_s: a first attempt that long ago is forgotten, if nothing was let through since.
+    keep_s: how long what was let through is remembered after it was last seen. known_after: so many passes make a
+    client known, who waits no more; 0 for never. gap_s: of the passes in so much time one counts."""
+
+    delay_s: float
+    retry_s: float
+    keep_s: float
+    known_after: int = 0
+    gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Greylisted:
+    """The answer to a client on an errand.
+
+    wait_s: how long it must still wait; 0.0 lets it through. waited_s: between its first attempt and the first that
+    was let through. known: it was not asked to wait, for it has passed so often. new: this was its first attempt.
+    announce: it was let through just now, and no other errand of the same message was: the place for a header."""
+
+    wait_s: float
+    waited_s: float
+    known: bool = False
+    new: bool = False
+    announce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """What is remembered of a client of `Store.greylist`: the passes that counted, and until when (seconds since the
+    epoch) unless it comes again; 0 and 0.0 of a stranger."""
+
+    passes: int
+    until: float
 
 
 class Store(Protocol):
@@ -63,6 +106,24 @@ class Store(Protocol):
         """When *key* was first seen, in seconds since the epoch; *now* if it is new or was forgotten.
 
         The key is remembered for *keep_s* seconds after the last call that named it."""
+        ...
+
+    async def greylist(
+        self, client: str, errand: str, patience: Patience, now: float, once: str = ""
+    ) -> Greylisted:
+        """Whether *client* has waited long enough on its *errand* (sender and recipient), and remember that it came.
+
+        *once* names the message, "" for none: the errand that is announced in it is announced again to a repeated
+        request, and no other is. Raises ValueError for negative times and counts."""
+        ...
+
+    async def greylist_client(
+        self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
+    ) -> Acquaintance:
+        """How well *client* is known; for admins. With *passes* so many are put down for it first, for *keep_s*
+        seconds; 0 makes a stranger of it, whose errands that were let through are still remembered.
+
+        Raises ValueError for negative times and counts."""
         ...
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from tamis.store.address import Address, MemoryAddress, SqliteAddress, parse_add
 from tamis.store.config import StoreConfig
 from tamis.store.memory import MemoryStore
 from tamis.store.metered import MeteredStore
+from tamis.store.standby import StandbyStore
 
 
 def open_backend(config: StoreConfig) -> Store:
@@ -19,7 +20,8 @@ def open_backend(config: StoreConfig) -> Store:
     problems = list(config.problems())
     if problems:
         raise ConfigError([_problem(text) for text in problems])
-    return _open(parse_address(config.url), config)
+    store = _open(parse_address(config.url), config)
+    return StandbyStore(store) if config.standby else store
 
 
 def _open(address: Address, config: StoreConfig) -> Store:

@@ -32,18 +32,20 @@ Bucket = tuple[int, int]  # level in parts, moment in microseconds since the epo
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A window made ready: a charge of one adds *unit* parts, each microsecond takes *drain* parts away, and
-    *capacity* parts are *count* units. *rate* names the window in keys."""
+    *capacity* parts are *count* units. *rate* names the window in keys. A stretch of a calendar drains nothing and
+    ends at *ends_us* (microseconds since the epoch), which is 0 for all others."""
 
     rate: str
     count: int
     unit: int
     drain: int
     capacity: int
+    ends_us: int = 0
 
     def lasts_until(self, bucket: Bucket) -> int:
         """The moment (microseconds since the epoch) when *bucket* is as empty as one never used."""
         level, moment = bucket
-        return moment - (-level // self.drain)
+        return self.ends_us or moment - (-level // self.drain)
 
 
 @lru_cache(maxsize=1024)
@@ -58,6 +60,11 @@ def _limit(window: Window) -> Limit:
     period_us = round(window.period_s * MICROS)
     if not (1 <= window.count <= MAX_EXACT and 1 <= period_us <= MAX_EXACT):
         raise ValueError(f"no such window: {window}")
+    if window.ends:
+        if not 0 < window.ends * MICROS <= MAX_EXACT:
+            raise ValueError(f"no such window: {window}")
+        ends_us = round(window.ends * MICROS)
+        return Limit(f"{window.count}@{ends_us}", window.count, 1, 0, window.count, ends_us)
     drain_per_part = Fraction(window.count, period_us).limit_denominator(MAX_EXACT // window.count)
     unit, drain = drain_per_part.denominator, drain_per_part.numerator
     return Limit(f"{window.count}/{period_us}", window.count, unit, drain, window.count * unit)
@@ -74,7 +81,7 @@ def decide(
     refused = (0.0, 0, 0)
     for index, (limit, bucket) in enumerate(zip(limits, buckets, strict=True)):
         level, moment = _drained(limit, bucket, now_us)
-        wait = _wait_us(limit, level, cost)
+        wait = _wait_us(limit, level, cost, now_us)
         if wait > refused[0]:
             refused = (wait, index, (limit.capacity - level) // limit.unit)
         level += cost * limit.unit
@@ -88,6 +95,8 @@ def decide(
 
 def _drained(limit: Limit, bucket: Bucket | None, now_us: int) -> Bucket:
     level, moment = bucket or (0, now_us)
+    if limit.ends_us:  # named by its end: nobody else's units are in it, and none come back
+        return level, 0
     if moment > now_us + SKEW_US:
         return 0, now_us
     if moment >= now_us:
@@ -95,9 +104,11 @@ def _drained(limit: Limit, bucket: Bucket | None, now_us: int) -> Bucket:
     return max(0, level - (now_us - moment) * limit.drain), now_us
 
 
-def _wait_us(limit: Limit, level: int, cost: int) -> float:
+def _wait_us(limit: Limit, level: int, cost: int, now_us: int) -> float:
     """Microseconds until *cost* fits; 0 now, inf never."""
     if cost > limit.count:
         return math.inf
     over = level + cost * limit.unit - limit.capacity
-    return -(-over // limit.drain) if over > 0 else 0
+    if over <= 0:
+        return 0
+    return max(1, limit.ends_us - now_us) if limit.ends_us else -(-over // limit.drain)

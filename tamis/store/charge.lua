@@ -2,7 +2,7 @@
 --
 -- KEYS  one for each window, and with `once` the remembered answer behind them
 -- ARGV  now (us), cost, skew (us), life of the answer (us; 0 without `once`),
---       then unit, drain, capacity of each window
+--       then unit, drain, capacity, end (us; 0 but for a stretch of a calendar) of each window
 -- A bucket is "level moment"; a remembered answer is "expires answer"; the reply is
 -- "repeated allowed remaining wait window", wait in us, -1 for never.
 -- Numbers are whole and below 2^52, where doubles are exact; "%.0f", for tostring would round them.
@@ -23,11 +23,16 @@ local wait, refusing, left = 0, 0, 0
 local least, tightest
 
 for i = 1, windows do
-  local unit, drain, capacity = tonumber(ARGV[3 * i + 2]), tonumber(ARGV[3 * i + 3]), tonumber(ARGV[3 * i + 4])
+  local unit, drain, capacity = tonumber(ARGV[4 * i + 1]), tonumber(ARGV[4 * i + 2]), tonumber(ARGV[4 * i + 3])
+  local ends = tonumber(ARGV[4 * i + 4])
   local level, moment = 0, now
   if known[i] then
     local l, m = string.match(known[i], '^(%d+) (%d+)$')
     level, moment = tonumber(l), tonumber(m)
+  end
+  if ends > 0 then
+    moment = 0
+  elseif known[i] then
     if moment > now + skew then
       level, moment = 0, now
     elseif moment < now then
@@ -40,14 +45,15 @@ for i = 1, windows do
   if cost * unit > capacity then
     this_wait = math.huge
   elseif over > 0 then
-    this_wait = math.ceil(over / drain)
+    this_wait = ends > 0 and math.max(1, ends - now) or math.ceil(over / drain)
   end
   if this_wait > wait then
     wait, refusing, left = this_wait, i - 1, math.floor((capacity - level) / unit)
   end
   level = level + cost * unit
   filled[i] = string.format('%.0f %.0f', level, moment)
-  life[i] = string.format('%.0f', math.ceil((level / drain + skew) / 1000))
+  local lasts = ends > 0 and math.max(0, ends - now) or level / drain
+  life[i] = string.format('%.0f', math.ceil((lasts + skew) / 1000))
   local remaining = math.floor((capacity - level) / unit)
   if not least or remaining < least then least, tightest = remaining, i - 1 end
 end

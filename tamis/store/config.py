@@ -23,6 +23,9 @@ class StoreConfig:
     timeout: Duration = option(
         Duration(0.5), "an answer later than this is a temporary failure", at_least=0.01, at_most=30
     )
+    standby: bool = option(
+        False, "while it is away each process counts rate limits alone, in place of a failure of the check"
+    )
     password: Secret | None = option(None, "Redis: the password, where the URL does not hold it")
 
     def problems(self) -> Iterator[str]:

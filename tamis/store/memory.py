@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tamis.store import Charge, Window
+from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
 from tamis.store.attempt import Attempt, Sight
 from tamis.store.bucket import MICROS, ONCE_US, SKEW_US, Bucket, decide
+from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
+from tamis.store.greylist import decide as judge
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,6 +25,7 @@ class MemoryStore:
         self._buckets: dict[tuple[str, str], tuple[float, Bucket]] = {}
         self._answers: dict[tuple[str, str], tuple[float, Charge]] = {}
         self._seen: dict[str, tuple[float, float]] = {}
+        self._greylist: dict[tuple[str, str], tuple[float, Row]] = {}
         self._sweep_at = FIRST_SWEEP
 
     async def charge(
@@ -56,18 +59,48 @@ class MemoryStore:
         self._sweep(now)
         return first
 
+    async def greylist(
+        self, client: str, errand: str, patience: Patience, now: float, once: str = ""
+    ) -> Greylisted:
+        """See `Store.greylist`."""
+        visit = Visit.of(client, errand, patience, now, once)
+        keys = [(visit.client, name) for name in visit.names()]
+        one, two, three = (entry[1] if (entry := self._greylist.get(key)) else None for key in keys)
+        answer, rows = judge(visit, (one, two, three))
+        for key, row in zip(keys, rows, strict=True):
+            if row is not None:
+                self._greylist[key] = (row[2] / MICROS, row)
+        self._sweep(now)
+        return answer
+
+    async def greylist_client(
+        self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
+    ) -> Acquaintance:
+        """See `Store.greylist_client`."""
+        inquiry = Inquiry.of(client, now, passes, keep_s)
+        key = (inquiry.client, CLIENT)
+        if inquiry.row is not None:
+            self._greylist[key] = (inquiry.row[2] / MICROS, inquiry.row)
+        return inquiry.answer(entry[1] if (entry := self._greylist.get(key)) else None)
+
     async def close(self) -> None:
         """See `Store.close`."""
 
     def _sweep(self, now: float) -> None:
         """Forget what has expired whenever the store has doubled: on average one look at each entry."""
-        if len(self._buckets) + len(self._answers) + len(self._seen) < self._sweep_at:
+        if self.entries < self._sweep_at:
             return
         oldest = now - SKEW_US / MICROS
         self._buckets = _live(self._buckets, oldest)
         self._answers = _live(self._answers, oldest)
         self._seen = _live(self._seen, oldest)
-        self._sweep_at = max(FIRST_SWEEP, 2 * (len(self._buckets) + len(self._answers) + len(self._seen)))
+        self._greylist = _live(self._greylist, oldest)
+        self._sweep_at = max(FIRST_SWEEP, 2 * self.entries)
+
+    @property
+    def entries(self) -> int:
+        """How many things are remembered."""
+        return len(self._buckets) + len(self._answers) + len(self._seen) + len(self._greylist)
 
 
 def _live(entries: dict[K, tuple[float, V]], oldest: float) -> dict[K, tuple[float, V]]:

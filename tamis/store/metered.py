@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tamis import metrics
 from tamis.errors import TempFail
-from tamis.store import Charge, Store, Window
+from tamis.store import Acquaintance, Charge, Greylisted, Patience, Store, Window
 
 T = TypeVar("T")
 
@@ -30,6 +30,20 @@ class MeteredStore:
     async def first_seen(self, key: str, now: float, keep_s: float) -> float:
         """See `Store.first_seen`."""
         return await self._observed("first_seen", self._store.first_seen(key, now, keep_s))
+
+    async def greylist(
+        self, client: str, errand: str, patience: Patience, now: float, once: str = ""
+    ) -> Greylisted:
+        """See `Store.greylist`."""
+        return await self._observed("greylist", self._store.greylist(client, errand, patience, now, once))
+
+    async def greylist_client(
+        self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
+    ) -> Acquaintance:
+        """See `Store.greylist_client`."""
+        return await self._observed(
+            "greylist_client", self._store.greylist_client(client, now, passes, keep_s)
+        )
 
     async def close(self) -> None:
         """See `Store.close`."""

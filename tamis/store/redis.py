@@ -13,10 +13,11 @@ import math
 from collections.abc import Sequence
 
 from tamis.errors import TempFail
-from tamis.store import Charge, Window
+from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
 from tamis.store.address import RedisAddress
 from tamis.store.attempt import Attempt, Sight
 from tamis.store.bucket import MICROS, ONCE_US, SKEW_US
+from tamis.store.greylist import CLIENT, MESSAGE_US, Inquiry, Visit
 from tamis.store.redis_batches import RedisBatches
 from tamis.store.redis_lane import Script
 
@@ -30,6 +31,8 @@ class RedisStore:
         self._timeout_s = timeout_s
         self._charge = Script("charge")
         self._first_seen = Script("first_seen")
+        self._greylist = Script("greylist")
+        self._greylist_client = Script("greylist_client")
         self._batches: RedisBatches | None = None
         self._closed = False
 
@@ -47,6 +50,34 @@ class RedisStore:
         life_ms = round((keep_s * MICROS + SKEW_US) / 1000)
         args = (repr(float(now)), repr(float(sight.expires)), SKEW_US // MICROS, life_ms)
         return await self._here().ask(self._first_seen, [f"{self._prefix}{{{sight.name}}}s"], args, float)
+
+    async def greylist(
+        self, client: str, errand: str, patience: Patience, now: float, once: str = ""
+    ) -> Greylisted:
+        """See `Store.greylist`."""
+        visit = Visit.of(client, errand, patience, now, once)
+        tagged = f"{self._prefix}{{{visit.client}}}"
+        keys = [tagged + name for name in visit.names()][: 3 if visit.message else 2]
+        times = (visit.now, visit.delay, visit.retry, visit.keep, visit.gap, MESSAGE_US)
+        args = (*times, visit.known_after, visit.token, SKEW_US)
+        return await self._here().ask(self._greylist, keys, args, _read_greylisted)
+
+    async def greylist_client(
+        self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
+    ) -> Acquaintance:
+        """See `Store.greylist_client`."""
+        inquiry = Inquiry.of(client, now, passes, keep_s)
+        args: tuple[str | int, ...] = ()
+        if inquiry.row is not None:
+            life_ms = (round(keep_s * MICROS) + SKEW_US) // 1000 if passes else 0
+            args = (" ".join(map(str, inquiry.row)), life_ms)
+        key = f"{self._prefix}{{{inquiry.client}}}{CLIENT}"
+
+        def read(reply: bytes) -> Acquaintance:
+            one, two, expires = map(int, reply.split() or (0, 0, 0))
+            return inquiry.answer((one, two, expires))
+
+        return await self._here().ask(self._greylist_client, [key], args, read)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -74,7 +105,7 @@ def charge_keys(prefix: str, attempt: Attempt) -> list[str]:
 def _charge_args(attempt: Attempt) -> list[int]:
     args = [attempt.now_us, attempt.cost, SKEW_US, ONCE_US if attempt.once else 0]
     for limit in attempt.limits:
-        args += (limit.unit, limit.drain, limit.capacity)
+        args += (limit.unit, limit.drain, limit.capacity, limit.ends_us)
     return args
 
 
@@ -82,3 +113,8 @@ def _read_charge(reply: bytes) -> Charge:
     repeated, allowed, remaining, wait_us, window = map(int, reply.split())
     wait_s = wait_us / MICROS if wait_us >= 0 else math.inf
     return Charge(bool(allowed), remaining, wait_s, window, bool(repeated))
+
+
+def _read_greylisted(reply: bytes) -> Greylisted:
+    wait_us, waited_us, known, new, announce = map(int, reply.split())
+    return Greylisted(wait_us / MICROS, waited_us / MICROS, bool(known), bool(new), bool(announce))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tamis.store import Charge, Window, sqlite_verbs
+from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window, sqlite_verbs
 from tamis.store.attempt import Attempt, Sight
+from tamis.store.greylist import Inquiry, Visit
 from tamis.store.group_commit import GroupCommit
 
 
@@ -28,6 +29,20 @@ class SqliteStore:
         """See `Store.first_seen`."""
         sight = Sight.of(key, now, keep_s)
         return await self._commits.ask(partial(sqlite_verbs.first_seen, sight=sight), now)
+
+    async def greylist(
+        self, client: str, errand: str, patience: Patience, now: float, once: str = ""
+    ) -> Greylisted:
+        """See `Store.greylist`."""
+        visit = Visit.of(client, errand, patience, now, once)
+        return await self._commits.ask(partial(sqlite_verbs.greylist, visit=visit), now)
+
+    async def greylist_client(
+        self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
+    ) -> Acquaintance:
+        """See `Store.greylist_client`."""
+        inquiry = Inquiry.of(client, now, passes, keep_s)
+        return await self._commits.ask(partial(sqlite_verbs.greylist_client, inquiry=inquiry), now)
 
     async def close(self) -> None:
         """See `Store.close`."""

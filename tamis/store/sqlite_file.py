@@ -44,9 +44,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             expires REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE greylist (
+            name TEXT NOT NULL PRIMARY KEY,
+            one INTEGER NOT NULL,
+            two INTEGER NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 
-TABLES = ("bucket", "answer", "seen")
+TABLES = ("bucket", "answer", "seen", "greylist")
 
 # By primary result code (sqlite.org/rescode.html). A mail peer may read them: no path is in them.
 _SENTENCES = {

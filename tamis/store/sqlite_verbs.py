@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from tamis.store import Charge
+from tamis.store import Acquaintance, Charge, Greylisted
 from tamis.store.attempt import Attempt, Sight
 from tamis.store.bucket import MICROS, ONCE_US, decide
+from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
+from tamis.store.greylist import decide as judge
 
 _BUCKETS = "SELECT rate, level, moment FROM bucket WHERE name = ?"
 _FILL = (
@@ -17,6 +19,8 @@ _ANSWER = "SELECT allowed, remaining, retry_after_s, window FROM answer WHERE na
 _REMEMBER = "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?)"
 _SEEN = "SELECT first, expires FROM seen WHERE name = ?"
 _SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
+_KNOWN = "SELECT one, two, expires FROM greylist WHERE name = ?"
+_KNOW = "INSERT OR REPLACE INTO greylist VALUES (?, ?, ?, ?)"
 
 
 def charge(db: sqlite3.Connection, attempt: Attempt) -> Charge:
@@ -49,3 +53,30 @@ def first_seen(db: sqlite3.Connection, sight: Sight) -> float:
     first = sight.first(first, expires)
     db.execute(_SEE, (sight.name, first, sight.expires))
     return float(first)
+
+
+def greylist(db: sqlite3.Connection, visit: Visit) -> Greylisted:
+    """`Store.greylist`, inside the transaction."""
+    names = [f"{visit.client}{{{name}" for name in visit.names()]  # no name holds a brace
+    one, two = _row(db, names[0]), _row(db, names[1])
+    answer, rows = judge(visit, (one, two, _row(db, names[2]) if visit.message else None))
+    for name, row in zip(names, rows, strict=True):
+        _write(db, name, row)
+    return answer
+
+
+def greylist_client(db: sqlite3.Connection, inquiry: Inquiry) -> Acquaintance:
+    """`Store.greylist_client`, inside the transaction."""
+    name = f"{inquiry.client}{{{CLIENT}"
+    _write(db, name, inquiry.row)
+    return inquiry.answer(_row(db, name))
+
+
+def _write(db: sqlite3.Connection, name: str, row: Row | None) -> None:
+    if row is not None:
+        db.execute(_KNOW, (name, row[0], row[1], row[2] / MICROS))
+
+
+def _row(db: sqlite3.Connection, name: str) -> Row | None:
+    row = db.execute(_KNOWN, (name,)).fetchone()
+    return (row[0], row[1], round(row[2] * MICROS)) if row else None

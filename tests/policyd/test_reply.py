@@ -31,7 +31,7 @@ HEADER = passed(AddHeader("X-Tamis", "seen"))
         (defer("5.7.1", "Later"), "DEFER_IF_PERMIT 4.3.0 Later"),
         (defer("", ""), "DEFER_IF_PERMIT 4.3.0 defer"),
         (reject("5.1.1", "No such user"), "REJECT 5.1.1 No such user"),
-        (reject("5.7.1", "a\r\naction=OK"), "REJECT 5.7.1 a??action=OK"),
+        (reject("5.7.1", "a\r\naction=OK"), "REJECT 5.7.1 a action=OK"),
         (reject("5.7.1", "\0caf\u00e9 \udce9"), "REJECT 5.7.1 ?caf? ?"),
         (Verdict(Kind.HOLD, text="suspicious"), "HOLD suspicious"),
         (Verdict(Kind.HOLD), "HOLD"),

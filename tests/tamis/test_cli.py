@@ -161,6 +161,57 @@ def test_trace_finds_by_recipient_and_prints_json(config: Path) -> None:
     assert [(record["program"], record["verdict"]) for record in records] == [("policyd", "defer")]
 
 
+@pytest.mark.parametrize("wanted", ["<a.1@example.org>", "a.1@example.org"])
+def test_trace_finds_by_message_id_all_that_belongs_to_it(config: Path, wanted: str) -> None:
+    records = [dict(record) for record in MESSAGE]
+    for record in records[-2:]:
+        record["message_id"] = "<a.1@example.org>"
+    other = {
+        "program": "lda",
+        "queue_id": "5R",
+        "recipient": "b@example.net",
+        "message_id": "<b@example.org>",
+    }
+    write(config.parent / "journal", *records, dict(other))
+    done = tamis("trace", "--message-id", wanted, "-c", config)
+    assert [line.split()[2] for line in done.stdout.splitlines()[1:]] == [
+        "policyd",
+        "policyd",
+        "milter",
+        "lda",
+    ]
+    assert "message_id=<a.1@example.org>" in done.stdout
+    assert (
+        tamis("trace", "--message-id", wanted, "--recipient", "c@example.net", "-c", config).returncode == 1
+    )
+
+
+def test_trace_tells_a_message_once_by_whatever_name_it_is_found(config: Path) -> None:
+    """The recipient is in a record with the instance alone and in one with the queue id alone."""
+    late = {"program": "policyd", "instance": "a.1", "recipient": "e@example.net", "verdict": "pass"}
+    write(config.parent / "journal", *map(dict, MESSAGE), dict(late))
+    done = tamis("trace", "--recipient", "b@example.net", "-c", config)
+    assert [line for line in done.stdout.splitlines() if line.endswith(":")] == ["4Q:"]
+    assert len(done.stdout.splitlines()) == 6
+
+
+def test_trace_tells_what_no_queue_id_ties_to_a_message(config: Path) -> None:
+    alone = {"program": "lda", "recipient": "d@example.net", "message_id": "<x@example.org>"}
+    write(config.parent / "journal", *map(dict, MESSAGE), dict(alone), dict(alone))
+    done = tamis("trace", "--message-id", "x@example.org", "-c", config)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == "without queue id:"
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_trace_tells_the_newest_messages_of_very_many(config: Path) -> None:
+    many = [{"program": "lda", "queue_id": f"Q{number}", "sender": "a@example.org"} for number in range(300)]
+    write(config.parent / "journal", *map(dict, many))
+    done = tamis("trace", "--sender", "A@example.org", "-c", config)
+    told = [line for line in done.stdout.splitlines() if line.endswith(":")]
+    assert told == [f"Q{number}:" for number in range(200, 300)]
+
+
 def test_trace_of_nothing_is_1_and_of_a_wrong_time_64(config: Path) -> None:
     write(config.parent / "journal", *map(dict, MESSAGE))
     assert tamis("trace", "nosuch", "-c", config).returncode == 1

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from tamis.cli.sieve import apply_report
 from tamis.cli.sieve.apply_progress import Progress
-from tamis.cli.sieve.check import findings_record, library, tell
-from tamis.outcome import EX_NOINPUT, EX_OK, EX_USAGE
+from tamis.cli.sieve.check import add_arguments, findings_record, library, tell
+from tamis.cli.sieve.site import site_of
+from tamis.errors import ConfigError
+from tamis.outcome import EX_CONFIG, EX_NOINPUT, EX_OK, EX_USAGE
 
 if TYPE_CHECKING:
+    from lda.explain.site import Site
     from lda.sieve import Script
     from lda.sift.mailbox import Mailbox
     from lda.sift.sift import Order
@@ -42,7 +45,7 @@ The password of an IMAP account is asked for, or taken from --password-file or $
 
 exit status:
   0 all is well   1 the script is wrong, or messages were left alone   64 usage   66 no such mailbox
-  69 the mailbox failed   130 interrupted
+  69 the mailbox failed   78 a bad configuration   130 interrupted
 """
 
 
@@ -62,12 +65,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-r", "--recipient", metavar="ADDRESS", help="envelope recipient, if not Delivered-To"
     )
-    parser.add_argument(
-        "--personal", metavar="DIR", type=Path, help="where `include :personal` looks for NAME.sieve"
-    )
-    parser.add_argument(
-        "--global", metavar="DIR", type=Path, dest="site", help="where `include :global` looks for NAME.sieve"
-    )
+    add_arguments(parser)
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="its first line is the password")
     parser.add_argument("--ca-file", metavar="FILE", type=Path, help="trust these certificates (PEM) instead")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line about each message, too")
@@ -81,23 +79,28 @@ def run(args: argparse.Namespace) -> int:
     from lda import sieve
 
     try:
+        site = site_of(args.config, here=True)
         source = args.script.read_bytes()
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
     except OSError as exc:
         return _refused(f"{args.script}: {exc.strerror}", EX_NOINPUT)
+    included = library(args.personal, args.site or site.scripts.site)
     try:
-        script = sieve.compile_script(source, args.script.name, library=library(args.personal, args.site))
+        script = site.compiled(source, args.script.name, included)
     except sieve.ScriptError as error:
         if args.json:
             print(apply_report.encoded({"findings": findings_record(error.diagnostics)}))
         else:
             tell(error.diagnostics, len(error.errors), 1)
         return FAILED
-    return _run(args, script)
+    return _run(args, script, site)
 
 
-def _run(args: argparse.Namespace, script: Script) -> int:
+def _run(args: argparse.Namespace, script: Script, site: Site) -> int:
     try:
-        mailbox = _opened(args)
+        mailbox = _opened(args, site)
     except ValueError as exc:
         if isinstance(exc, OSError):  # a certificate that cannot be trusted is both
             raise
@@ -107,7 +110,7 @@ def _run(args: argparse.Namespace, script: Script) -> int:
     try:
         if args.discard_to and mailbox.is_itself(args.discard_to):
             return _refused("--discard-to: is the mailbox itself", EX_USAGE)
-        return _sift(args, script, mailbox)
+        return _sift(args, script, mailbox, site)
     finally:
         mailbox.close()
 
@@ -117,7 +120,7 @@ def _refused(why: str, status: int) -> int:
     return status
 
 
-def _opened(args: argparse.Namespace) -> Mailbox:
+def _opened(args: argparse.Namespace, site: Site) -> Mailbox:
     """Raises OSError, TamisError."""
     if "://" in args.mailbox:
         from tamis.cli.sieve.apply_account import opened
@@ -132,7 +135,7 @@ def _opened(args: argparse.Namespace) -> Mailbox:
         raise NotADirectoryError(0, "is no Maildir")
     act_as_owner(root)
     try:
-        return MaildirFolder(root, args.folder, socket.gethostname(), _complain)
+        return MaildirFolder(root, args.folder, socket.gethostname(), _complain, site)
     except BadMailbox as exc:
         raise FileNotFoundError(0, str(exc)) from exc
 
@@ -141,7 +144,7 @@ def _complain(text: str) -> None:
     print(f"tamis sieve apply: {text}", file=sys.stderr)
 
 
-def _sift(args: argparse.Namespace, script: Script, mailbox: Mailbox) -> int:
+def _sift(args: argparse.Namespace, script: Script, mailbox: Mailbox, site: Site) -> int:
     from lda.sift.fate import Discarding
     from lda.sift.sift import Order, Sifting
     from lda.sift.tally import Tally
@@ -153,6 +156,7 @@ def _sift(args: argparse.Namespace, script: Script, mailbox: Mailbox) -> int:
         create=args.create,
         discarding=Discarding(args.discard_to, args.delete),
         recipient=args.recipient,
+        site=site,
     )
     details: list[dict[str, object]] = []
     tally = Tally()

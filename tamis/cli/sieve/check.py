@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tamis.cli.sieve.site import add_argument, site_config
+from tamis.cli.sieve.site import add_argument, site_of
 from tamis.errors import ConfigError
 from tamis.outcome import EX_CONFIG, EX_OK
 
 if TYPE_CHECKING:
-    from lda.script_config import SieveConfig
+    from lda.explain.site import Site
     from lda.sieve import Diagnostic, Place
 
 FOUND = 1
@@ -42,6 +42,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a script, or a test file; - reads one from stdin"
     )
+    add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="the findings as a JSON list")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What decides how scripts are read: the site, and where those lie that are included."""
     parser.add_argument(
         "--personal", metavar="DIR", type=Path, help="where `include :personal` looks for NAME.sieve"
     )
@@ -49,20 +55,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--global", metavar="DIR", type=Path, dest="site", help="where `include :global` looks for NAME.sieve"
     )
     add_argument(parser, usual="that of this host, if it can be read")
-    parser.add_argument("--json", action="store_true", help="the findings as a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; 1 if there are errors."""
     try:
-        config = site_config(args.config, here=True)
+        site = site_of(args.config, here=True)
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return EX_CONFIG
-    included = library(args.personal, args.site or config.site)
+    included = library(args.personal, args.site or site.scripts.site)
     found: list[Diagnostic] = []
     for name in args.files:
-        found += _findings(name, included, config)
+        found += _findings(name, included, site)
     errors = sum(finding.severity.value == "error" for finding in found)
     if args.json:
         print(json.dumps(findings_record(found)))
@@ -87,23 +92,19 @@ def library(personal: Path | None, site: Path | None) -> Callable[[Place], bytes
 
 
 def _findings(
-    name: str, library: Callable[[Place], bytes | None] | None, config: SieveConfig
+    name: str, library: Callable[[Place], bytes | None] | None, site: Site
 ) -> tuple[Diagnostic, ...]:
     from lda import sieve
     from lda.sieve import testsuite
 
-    language = testsuite.LANGUAGE if ".svtest" in Path(name).name else config.language(site=False)
+    language = testsuite.LANGUAGE if ".svtest" in Path(name).name else None
     try:
         source = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as exc:
         text = f"the file cannot be read: {exc.strerror}"
         return (sieve.Diagnostic(source=sieve.Source(name), text=text),)
     try:
-        limits = config.limits.limits()
-        languages = {"global": config.language(site=True)}
-        return sieve.compile_script(
-            source, name, limits=limits, language=language, library=library, languages=languages
-        ).warnings
+        return site.compiled(source, name, library, language=language).warnings
     except sieve.ScriptError as error:
         return error.diagnostics
 

@@ -8,10 +8,16 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tamis.cli.sieve.check import findings_record, library, tell
-from tamis.errors import TamisError
-from tamis.outcome import EX_NOINPUT, EX_OK, EX_USAGE
+from tamis.cli.sieve.check import add_arguments, findings_record, library, tell
+from tamis.cli.sieve.site import site_of
+from tamis.errors import ConfigError, TamisError
+from tamis.outcome import EX_CONFIG, EX_NOINPUT, EX_OK, EX_USAGE
+
+if TYPE_CHECKING:
+    from lda.explain.site import Site
+    from lda.sieve import Script
 
 FAILED = 1
 MAX_MESSAGE_BYTES = 256 << 20
@@ -22,11 +28,12 @@ examples:
   tamis sieve explain -f list@example.net -r alice+news@example.org main.sieve - < message.eml
   tamis sieve explain --now 2026-12-24T18:00 --maildir ~/Maildir vacation.sieve message.eml
 
-Nothing is stored or sent. Without --maildir every mailbox exists; no message has been seen before. The envelope
-is that of Return-Path and Delivered-To where it is not given.
+Nothing is stored or sent, no program is run. Without --maildir every mailbox exists; no message has been seen before.
+The envelope is that of Return-Path and Delivered-To where it is not given.
 
 exit status:
   0 the script ran   1 it has errors, or failed while running   64 usage   66 nothing to read
+  78 a bad configuration
 """
 
 
@@ -47,12 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--now", metavar="TIME", type=_moment, help="the time of delivery, as 2026-12-24T18:00"
     )
     parser.add_argument("--maildir", metavar="DIR", type=Path, help="whose mailboxes exist")
-    parser.add_argument(
-        "--personal", metavar="DIR", type=Path, help="where `include :personal` looks for NAME.sieve"
-    )
-    parser.add_argument(
-        "--global", metavar="DIR", type=Path, dest="site", help="where `include :global` looks for NAME.sieve"
-    )
+    add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
 
@@ -64,41 +66,46 @@ def run(args: argparse.Namespace) -> int:
     if args.maildir is not None and not (args.maildir / "cur").is_dir():
         print(f"tamis sieve explain: {args.maildir}: is no Maildir", file=sys.stderr)
         return EX_NOINPUT
-    from lda import sieve
-
     try:
+        site = site_of(args.config, here=True)
         source, raw = read(args.script), read(args.message)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EX_CONFIG
     except OSError as exc:
         print(f"tamis sieve explain: {exc.filename}: {exc.strerror}", file=sys.stderr)
         return EX_NOINPUT
+    return _explain(args, site, source, raw)
+
+
+def _explain(args: argparse.Namespace, site: Site, source: bytes, raw: bytes) -> int:
+    from lda import sieve
+
+    included = library(args.personal, args.site or site.scripts.site)
     try:
-        script = sieve.compile_script(
-            source, args.script, traced=True, library=library(args.personal, args.site)
-        )
+        script = site.compiled(source, args.script, included, traced=True)
     except sieve.ScriptError as error:
         if args.json:
             print(json.dumps({"findings": findings_record(error.diagnostics)}))
         else:
             tell(error.diagnostics, len(error.errors), 1)
         return FAILED
-    return _explain(args, script, raw)
+    return _tell(args, site, script, raw)
 
 
-def _explain(args: argparse.Namespace, script: object, raw: bytes) -> int:
-    from lda import sieve
+def _tell(args: argparse.Namespace, site: Site, script: Script, raw: bytes) -> int:
     from lda.explain import record, text
-    from lda.explain.run import Mailboxes, Occasion, envelope_of, explained
-    from lda.maildir import Maildir
+    from lda.explain.mailboxes import UserMailboxes
+    from lda.explain.run import Occasion, envelope_of, explained
     from tamis.mail.message import Message
 
-    assert isinstance(script, sieve.Script)
     message = Message(raw)
     occasion = Occasion(
         message=message,
         envelope=envelope_of(message, args.sender, args.recipient, args.original_recipient),
         now=args.now or datetime.now().astimezone(),
     )
-    told = explained(script, occasion, Mailboxes(Maildir(args.maildir, "") if args.maildir else None))
+    told = explained(script, occasion, site, UserMailboxes(site, args.maildir))
     if args.json:
         print(json.dumps({**record.of(told), "findings": findings_record(script.warnings)}))
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,13 @@ from tamis.cli.sieve.check import tell
 from tamis.cli.sieve.managesieve import account
 from tamis.cli.sieve.managesieve.command import converse, told
 from tamis.cli.sieve.managesieve.trouble import Trouble, script_wrong
+from tamis.cli.sieve.site import site_of
+from tamis.errors import ConfigError
 from tamis.log import safe
 from tamis.outcome import EX_DATAERR, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
 
 if TYPE_CHECKING:
-    from lda.sieve import Diagnostic
+    from lda.sieve import Diagnostic, Limits, Place
     from tamis.cli.sieve.managesieve.protocol import Reply
     from tamis.cli.sieve.managesieve.session import Session
 
@@ -112,10 +115,13 @@ def _check_here(scripts: list[_Script]) -> None:
     from lda import sieve
 
     found: list[Diagnostic] = []
-    errors = 0
+    errors, limits = 0, _limits()
     for script in scripts:
         try:
-            found += sieve.compile_script(script.content.encode(), script.file).warnings
+            included = partial(_included, script, scripts, found)
+            found += sieve.compile_script(
+                script.content.encode(), script.file, limits=limits, library=included
+            ).warnings
         except sieve.ScriptError as error:
             found += error.diagnostics
             errors += len(error.errors)
@@ -124,6 +130,31 @@ def _check_here(scripts: list[_Script]) -> None:
         raise script_wrong(len(scripts))
     for finding in found:
         print(finding.render())
+
+
+def _limits() -> Limits:
+    """This host's, if its configuration can be read; the server's may be others."""
+    try:
+        return site_of(None, here=True).scripts.limits.limits()
+    except ConfigError:
+        return site_of(None, here=False).scripts.limits.limits()
+
+
+def _included(script: _Script, scripts: list[_Script], found: list[Diagnostic], place: Place) -> bytes:
+    """What *script* includes: one that goes to the server with it, or a file beside it. What only the server has counts
+    as empty."""
+    from lda.sieve import Diagnostic, Severity, Source
+
+    if place.location == "personal":
+        for given in scripts:
+            if given.name == place.name:
+                return given.content.encode()
+        if script.file != "-":
+            with suppress(OSError), (Path(script.file).parent / f"{place.name}.sieve").open("rb") as file:
+                return file.read(MAX_SCRIPT_BYTES)
+    text = f"included {place} was not looked at"
+    found.append(Diagnostic(source=Source(script.file), text=text, severity=Severity.WARNING))
+    return b""
 
 
 def _push(scripts: list[_Script], activate: bool, session: Session) -> int:

@@ -1,9 +1,10 @@
-"""site - the site's options for scripts, [lda.sieve] of the configuration, for the commands that compile scripts."""
+"""site - what the commands that compile or run scripts know of the site: tables below [lda] of its configuration."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tamis.cli.programs import assemble_of
 from tamis.config.load import default_path, load
 
 if TYPE_CHECKING:
-    from lda.script_config import SieveConfig
+    from lda.explain.site import Site
 
 
 def add_argument(parser: argparse.ArgumentParser, *, usual: str) -> None:
@@ -20,18 +21,24 @@ def add_argument(parser: argparse.ArgumentParser, *, usual: str) -> None:
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help=text)
 
 
-def site_config(path: Path | None, *, here: bool) -> SieveConfig:
-    """[lda.sieve] of *path*; without one, of this host where *here*, if that can be read; else the defaults.
+def site_of(path: Path | None, *, here: bool) -> Site:
+    """The site of the configuration *path*; without one, of this host's where *here*, if that can be read; else the
+    defaults.
 
     Raises ConfigError."""
     from lda.config import Root
-    from lda.script_config import SieveConfig
+    from lda.explain.site import Site
 
     usual = default_path()
     if path is None and here and os.access(usual, os.R_OK):
         path = usual
     if path is None:
-        return SieveConfig()
+        return Site(hostname=socket.gethostname())
     root = load(path, assemble_of("tamis-lmtpd"))
     assert isinstance(root, Root)
-    return root.lda.sieve
+    return Site(
+        hostname=root.hostname or socket.gethostname(),
+        recipient_delimiter=root.lda.users.recipient_delimiter,
+        scripts=root.lda.sieve,
+        maildir=root.lda.maildir,
+    )

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tamis.cli.sieve.site import add_argument, site_config
+from tamis.cli.sieve.site import add_argument, site_of
 from tamis.errors import ConfigError
 from tamis.outcome import EX_CONFIG, EX_OK
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from lda.svtest.runner import run_file
 
     try:
-        limits = site_config(args.config, here=False).limits.limits()
+        limits = site_of(args.config, here=False).scripts.limits.limits()
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return EX_CONFIG

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from policyd.checks.ratelimit import RateLimit, duration
+from policyd.checks.ratelimit import RateLimit
+from policyd.checks.ratelimit_windows import duration
 from policyd.reply import policy_action
 from tamis.check import Services
 from tamis.config.load import Loader, parse
@@ -37,16 +38,18 @@ class Desk:
     messages: int = 0
 
     def ask(self, check: RateLimit, txn: Transaction) -> Verdict:
-        services = Services(self.store, cast("Any", None), lambda: self.now, "mx.example.org")
-        return asyncio.run(check.run(txn, services))
+        return asyncio.run(check.run(txn, self.services()))
+
+    def services(self) -> Services:
+        return Services(self.store, cast("Any", None), lambda: self.now, "mx.example.org")
 
     def message(self, check: RateLimit, txn: Transaction = ALICE, **changes: Any) -> Kind:
         self.messages += 1
         return self.ask(check, replace(txn, instance=f"message.{self.messages}", **changes)).kind
 
 
-def limit(*limits: Rate, **options: Any) -> RateLimit:
-    return RateLimit(limits=limits or (HOUR,), **options)
+def limit(*limits: Rate | str, **options: Any) -> RateLimit:
+    return RateLimit(limits=tuple(map(str, limits or (HOUR,))), **options)
 
 
 def test_as_many_as_the_limit_says_pass_and_no_more() -> None:

@@ -92,13 +92,13 @@ def test_a_zone_in_a_file(
 @pytest.mark.parametrize(
     ("text", "status", "said"),
     [
-        ("a: [", 65, "no YAML"),
-        ("- a", 65, "must map names"),
-        ("example.org: [{TXT: {a: b}}]", 65, "example.org: TXT must be text"),
-        ("example.org: [{MX: mx.example.org}]", 65, r"example.org: MX must be \[preference, name\]"),
-        ("example.org: [{TEXT: v=spf1}]", 65, "example.org: 'TEXT' is none of A, AAAA"),
-        ("example.org: [timeout]", 65, "example.org: a record is TIMEOUT or one of"),
-        ("example.org: !!python/object/apply:os.getpid []", 65, "no YAML"),
+        ("a: [", 65, r"zone.yaml:2: did not find"),
+        ("- a", 65, "no mapping of names"),
+        ("example.org: [{TXT: {a: b}}]", 65, "example.org: TXT is neither a string nor"),
+        ("example.org: [{MX: mx.example.org}]", 65, r"example.org: MX is not \[preference, name\]"),
+        ("example.org: [{TEXT: v=spf1}]", 65, "example.org: type TEXT is none of A, AAAA"),
+        ("example.org: [timeout]", 65, "example.org: timeout is no record"),
+        ("!!python/object/apply:os.getpid []", 65, "no mapping of names"),
         (None, 66, "No such file"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from tamis.config.schema import Duration
 from tamis.errors import TempFail
-from tamis.store import Store, Window
+from tamis.store import Patience, Store, Window
 from tamis.store.config import StoreConfig
 from tests.redis_server import redis_cluster
 from tests.tamis.store.conftest import Backend
@@ -32,6 +32,8 @@ async def where_it_works(store: Store) -> list[str]:
             assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).remaining == 9
             assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).repeated
             assert await store.first_seen(subject, NOW, 60.0) == NOW
+            assert (await store.greylist(subject, "errand", Patience(0.0, 60.0, 60.0), NOW, "m")).announce
+            assert (await store.greylist_client(subject, NOW)).passes == 1
         except TempFail as exc:
             sentences.add(exc.text)
         else:
@@ -49,4 +51,4 @@ def test_each_subject_is_served_whole_by_one_master(tmp_path: Path) -> None:
             assert here
         keys = [key for master in masters for key in master.cli("KEYS", "*").splitlines()]
     assert sorted(served) == sorted(SUBJECTS)
-    assert len(keys) == 5 * len(SUBJECTS)  # three windows, the answer and the sight
+    assert len(keys) == 8 * len(SUBJECTS)  # three windows, the answer, the sight; client, errand and message

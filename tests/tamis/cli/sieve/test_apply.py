@@ -249,6 +249,56 @@ def test_many_messages_are_counted_by_several_processes_to_the_same_sum(mail: Ma
     assert (record["messages"], record["stays"], record["moved"]) == (1001, 334, {"There": 667})
 
 
+def test_the_sites_names_and_scripts_are_used(mail: Mail, tmp_path: Path) -> None:
+    mail.add(1, "x")
+    mail.add(2, "y")
+    mail.folder("Spamverdacht")
+    (tmp_path / "inner.sieve").write_text(
+        'require ["fileinto", "special-use"]; fileinto :specialuse "\\\\Junk" "J";'
+    )
+    config = tmp_path / "tamis.toml"
+    config.write_text(f"""
+        [lda]
+        listen = ["unix:{tmp_path}/lmtp"]
+        [lda.maildir]
+        special_use = {{ Junk = "Spamverdacht" }}
+        [lda.sieve]
+        site = "{tmp_path}"
+        not_offered = ["body"]
+    """)
+    script = 'require "include"; if header "subject" "x" { include :global "inner"; }'
+    assert counts(mail, script, "--run", "-c", str(config))["moved"] == {"Spamverdacht": 1}
+    assert mail.find() == {"INBOX": {2: ""}, "Spamverdacht": {1: ""}}
+    assert apply(mail, 'require "body";', "-c", str(config)).returncode == 1
+    config.write_text("nonsense = 1")
+    assert apply(mail, "keep;", "-c", str(config)).returncode == 78
+
+
+def test_folders_that_lie_in_each_other_are_those_of_the_site(mail: Mail, tmp_path: Path) -> None:
+    mail.add(1, "x", "S")
+    mail.add(2, "y", "S")
+    for inner in ("cur", "new", "tmp"):
+        (mail.root / "Lists" / "python" / inner).mkdir(parents=True)
+    config = tmp_path / "tamis.toml"
+    config.write_text(
+        f'[lda]\nlisten = ["unix:{tmp_path}/lmtp"]\n[lda.maildir]\nlayout = "fs"\nseparator = "/"\n'
+    )
+    script = 'require "fileinto"; if header "subject" "x" { fileinto "Lists/python"; } else { fileinto "Lists/other"; }'
+    record = counts(mail, script, "--run", "--create", "-c", str(config))
+    assert record["moved"] == {"Lists/python": 1, "Lists/other": 1}
+    assert [len(list((mail.root / "Lists" / name / "cur").iterdir())) for name in ("python", "other")] == [1, 1]
+    assert not (mail.root / "Lists" / "other" / "maildirfolder").exists()
+    assert "Lists\tother" in (mail.root / "subscriptions").read_text()
+    assert counts(mail, "keep;", "--folder", "Lists/other", "-c", str(config))["stays"] == 1
+
+
+def test_mailboxes_are_found_by_their_identifier(mail: Mail) -> None:
+    mail.add(1, "x")
+    (mail.folder("There") / "dovecot-uidlist").write_text(f"3 V1 N1 G{'0a' * 16}\n")
+    script = f'require ["fileinto", "mailboxid"]; fileinto :mailboxid "{"0a" * 16}" "Elsewhere";'
+    assert counts(mail, script, "--run")["moved"] == {"There": 1}
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

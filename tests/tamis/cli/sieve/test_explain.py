@@ -186,7 +186,95 @@ def test_mailboxes_are_those_of_a_maildir(letter: Path, tmp_path: Path) -> None:
         (tmp_path / "Maildir" / name).mkdir(parents=True)
     script = 'require ["fileinto", "mailbox"]; if mailboxexists "there" { fileinto "missing"; }'
     done = explain(letter, script, "--maildir", tmp_path / "Maildir")
-    assert 'stored in "INBOX", because "missing" does not exist' in done.stdout
+    assert (
+        "the script fails: failed to store into mailbox 'missing': the mailbox does not exist" in done.stdout
+    )
+    assert 'kept in "INBOX", because the script failed' in done.stdout
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "tamis.toml"
+    (tmp_path / "bin").mkdir()
+    path.write_text(f"""
+        hostname = "mx.example.org"
+        [lda]
+        listen = ["unix:{tmp_path}/lmtp"]
+        [lda.users]
+        recipient_delimiter = "-"
+        [lda.maildir]
+        special_use = {{ Junk = "Spamverdacht" }}
+        [lda.sieve]
+        site = "{tmp_path}"
+        not_offered = ["body"]
+        environment = {{ color = "blue" }}
+        [lda.sieve.limits]
+        actions = 2
+        [lda.sieve.programs]
+        execute = "{tmp_path}/bin"
+        pipe = "{tmp_path}/bin"
+        [lda.sieve.spamtest]
+        status_header = "X-Score"
+        max_value = 5
+    """)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("requires", "test"),
+    [
+        ('"special-use"', 'specialuse_exists "Spamverdacht" "\\\\Junk"'),
+        ('["envelope", "subaddress"]', 'envelope :detail "to" "news"'),
+        ('["vnd.dovecot.environment", "environment"]', 'environment "vnd.dovecot.config.color" "blue"'),
+        ('["environment"]', 'environment "host" "mx.example.org"'),
+        ('["spamtestplus", "relational", "comparator-i;ascii-numeric"]', 'spamtest :percent "60"'),
+    ],
+)
+def test_scripts_see_what_the_site_has(letter: Path, config: Path, requires: str, test: str) -> None:
+    script = f"require {requires}; if {test} {{ keep; }}"
+    record = told(letter, script, "-c", config, "-r", "alice-news@example.org")
+    assert record["steps"][0]["taken"] is True
+    assert told(letter, script)["steps"][0]["taken"] is False
+
+
+def test_the_sites_limits_and_extensions_hold(letter: Path, config: Path) -> None:
+    script = 'require ["fileinto"]; fileinto "a"; fileinto "b"; fileinto "c";'
+    assert explain(letter, script).returncode == 0
+    assert "the script fails" in explain(letter, script, "-c", config).stdout
+    assert explain(letter, 'require "body";').returncode == 0
+    assert explain(letter, 'require "body";', "-c", config).returncode == 1
+
+
+def test_scripts_of_the_site_are_included(letter: Path, config: Path) -> None:
+    (config.parent / "all.sieve").write_text("discard;")
+    steps = told(letter, 'require "include"; include :global "all";', "-c", config)["steps"]
+    assert [step["command"] for step in steps] == ["include", "discard"]
+
+
+def test_programs_are_not_run_and_that_is_said(letter: Path, config: Path) -> None:
+    program = config.parent / "bin" / "x"
+    program.write_text(f"#!/bin/sh\ntouch {config.parent}/was-run\n")
+    program.chmod(0o755)
+    requires = 'require ["vnd.dovecot.execute", "vnd.dovecot.pipe"];'
+    script = requires + 'if execute "x" { stop; } execute "x"; pipe "x" "a b";'
+    done = explain(letter, script, "-c", config)
+    assert done.stdout.count('the program "x" is not run here; taken as one that has failed') == 2
+    assert 'passed to the program "x" with "a b" (line 1)' in done.stdout
+    assert "not kept, because pipe (line 1) takes the place of the implicit keep" in done.stdout
+    assert not (config.parent / "was-run").exists()
+
+
+def test_a_bad_configuration_is_told(letter: Path, config: Path) -> None:
+    config.write_text("[lda.sieve.limits]\nnonsense = 1\n")
+    done = explain(letter, "keep;", "-c", config)
+    assert (done.returncode, "nonsense" in done.stderr) == (78, True)
+
+
+def test_what_a_command_asks_is_told(letter: Path) -> None:
+    script = 'require ["fileinto", "special-use", "mailboxid"]; fileinto :mailboxid "F1" "a"; '
+    done = explain(letter, script + 'fileinto :specialuse "\\\\Sent" "b";')
+    assert 'no mailbox is known to have the identifier "F1"' in done.stdout
+    assert 'the mailbox with the special use \\sent is "Sent"\n' in done.stdout
 
 
 def test_envelope_and_time_can_be_given(letter: Path) -> None:

@@ -1,0 +1,124 @@
+"""keyed - tables of keys (texthash, and the sources of hash, btree, lmdb and cdb), searched as access(5) says: the
+most specific key wins.
+
+    names           mx.example.org   then its parents: example.org or .example.org, org or .org
+    addresses       192.0.2.7        then its networks: 192.0.2, 192.0, 192; any 192.0.2.0/25
+    mailboxes       user+x@example.org, user@example.org, example.org and its parents, user@; <> for the null sender
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from policyd.tables.lines import BadLine, BadTable, logical_lines, split_entry
+from policyd.tables.networks import AnyNetwork, Networks, network, partial
+from policyd.tables.nodes import MAX_PROBLEMS, Found
+from policyd.tables.rule import Author, Rule
+
+
+class Kind(Enum):
+    """What values look like."""
+
+    CLIENT = "client"  # a name, or an address
+    ADDRESS = "address"
+    NAME = "name"
+    MAILBOX = "mailbox"
+
+
+ADDRESSES = frozenset({Kind.CLIENT, Kind.ADDRESS})
+
+
+class Keyed:
+    """Keys with their rules."""
+
+    def __init__(self, kind: Kind, names: dict[str, Rule], networks: list[tuple[AnyNetwork, Rule]]) -> None:
+        self._kind = kind
+        self._names = names
+        self._networks = Networks(networks)
+
+    def find(self, value: str) -> Found | None:
+        """The most specific."""
+        if self._kind in ADDRESSES and (found := self._networks.nearest(value)):
+            return found
+        keys = _mailboxes(value) if self._kind is Kind.MAILBOX else _names(value)
+        for key in keys if self._names else ():
+            if rule := self._names.get(key):
+                return rule, ()
+        return None
+
+
+def _names(value: str) -> Iterator[str]:
+    name = value.lower().rstrip(".")
+    if not name:
+        return
+    yield name
+    while "." in name:
+        name = name.partition(".")[2]
+        yield "." + name
+        yield name
+
+
+def _mailboxes(value: str) -> Iterator[str]:
+    mailbox = value.lower()
+    local, at, domain = mailbox.rpartition("@")
+    if not at:
+        yield mailbox
+        return
+    plain = local.partition("+")[0] or local
+    yield mailbox
+    yield f"{plain}@{domain}"
+    yield from _names(domain)
+    yield f"{local}@"
+    yield f"{plain}@"
+
+
+def read_keyed(text: str, kind: Kind, author: Author) -> Keyed:
+    """A whole file. Raises BadTable with all that is wrong."""
+    problems: list[str] = []
+    listed: list[tuple[str, Rule]] = []
+    actions: dict[str, tuple[int, str]] = {}
+    for number, line in logical_lines(text):
+        try:
+            key, action = split_entry(line)
+            checked(key, kind)
+            listed.append((key, author.rule(number, action)))
+            _once(actions, key.lower(), number, action)
+        except BadLine as exc:
+            problems.append(f"{number}: {exc}")
+    if problems:
+        raise BadTable(problems[:MAX_PROBLEMS])
+    return keyed(kind, listed)
+
+
+def _once(actions: dict[str, tuple[int, str]], key: str, number: int, action: str) -> None:
+    """Raises BadLine for a key that has another action already; the same line twice does no harm."""
+    line, earlier = actions.setdefault(key, (number, action))
+    if earlier != action:
+        raise BadLine(f"{key} has another action at line {line}")
+
+
+def keyed(kind: Kind, listed: list[tuple[str, Rule]]) -> Keyed:
+    """From keys that are all good."""
+    names: dict[str, Rule] = {}
+    networks: list[tuple[AnyNetwork, Rule]] = []
+    for key, rule in listed:
+        if net := checked(key, kind):
+            networks.append((net, rule))
+        else:
+            names.setdefault(key.lower(), rule)
+    return Keyed(kind, names, networks)
+
+
+def checked(key: str, kind: Kind) -> AnyNetwork | None:
+    """The network that a key stands for; None for a name. Raises BadLine for a key that nothing can ever match."""
+    if kind in ADDRESSES:
+        if net := partial(key):
+            return net
+        if kind is Kind.ADDRESS or "/" in key or (key[0].isdigit() and "*" in key):
+            return network(key)
+    if kind is not Kind.MAILBOX and "@" in key:
+        raise BadLine(f"{key} is a mail address, and names of hosts are looked up here")
+    if "*" in key:
+        raise BadLine(f"{key}: only a regular expression, /.../, matches a part of a name")
+    return None
