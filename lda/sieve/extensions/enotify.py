@@ -71,7 +71,11 @@ class Notify(ActionCommand):
         if self.importance is not None and self.importance.value not in _IMPORTANCE:
             text = f"invalid :importance value for notify command: {self.importance.value}"
             yield Complaint(text, self.importance.node)
-        if self.sender is not None and self.sender.value and parse_mailbox(self.sender.value) is None:
+        if (
+            self.sender is not None
+            and self.sender.value is not None
+            and parse_mailbox(self.sender.value) is None
+        ):
             text = f"notify command: specified :from address '{self.sender.value}' is invalid for the mailto method"
             yield Complaint(text, self.sender.node)
         if self.method.value is not None:
@@ -100,6 +104,7 @@ class Notify(ActionCommand):
             uri = parse_uri(self.method(frame))
         except BadUri as bad:
             raise Failure(f"notify action: {bad}") from None
+        named = self._author(frame)
         told = [action for action in frame.result.everything if isinstance(action, Notification)]
         most = frame.context.setting(NotifyOptions).max_notifications
         if not most:
@@ -114,18 +119,16 @@ class Notify(ActionCommand):
             declined = "the message was sent by a program (auto-submitted)"
             self.decide(frame, Notification(source=self.source, told=recipients, declined=declined))
             return
-        envelope_sender, raw = self._message(frame, uri)
+        envelope_sender, raw = self._message(frame, uri, named)
         letters = tuple(Letter(sender=envelope_sender, recipient=address, raw=raw) for address in recipients)
         self.decide(frame, Notification(source=self.source, told=recipients, letters=letters))
 
-    def _message(self, frame: Frame, uri: Mailto) -> tuple[str, bytes]:
-        """The envelope's sender and the message."""
+    def _message(self, frame: Frame, uri: Mailto, named: Mailbox | None) -> tuple[str, bytes]:
+        """The envelope's sender and the message. named: whom the script has for its author."""
         context = frame.context
         owner = context.setting(VacationOptions).user_email or frame.envelope.recipient
         site = parse_mailbox(context.setting(NotifyOptions).author)
-        author = (
-            self._author(frame) or site or parse_mailbox(owner) or Mailbox(owner or "postmaster", "localhost")
-        )
+        author = named or site or parse_mailbox(owner) or Mailbox(owner or "postmaster", "localhost")
         host = context.environment.get("host", "") or author.domain
         subject = self._subject(frame, uri)
         body = uri.body if uri.body is not None else "Notification of new message."
@@ -148,13 +151,13 @@ class Notify(ActionCommand):
         return str(bounce) if frame.envelope.sender and bounce else "", compose(head, body)
 
     def _author(self, frame: Frame) -> Mailbox | None:
-        if self.sender is None or not (text := self.sender(frame)):
+        """Whom the script names. Raises Failure for what is no address (RFC 5435 section 3.3)."""
+        if self.sender is None:
             return None
+        text = self.sender(frame)
         parsed = parse_mailbox(text)
         if parsed is None:
-            frame.warn(
-                f"specified :from address '{text}' is invalid for the mailto method (ignored)", self.source
-            )
+            raise Failure(f"notify action: specified :from address '{text}' is invalid for the mailto method")
         return parsed
 
     def _subject(self, frame: Frame, uri: Mailto) -> str:

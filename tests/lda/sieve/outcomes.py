@@ -97,8 +97,13 @@ def planned(plan: Plan) -> Outcome:
 
 def _logging(outcome: Outcome, logged: list[str]) -> Outcome:
     """With the beginnings of what has been logged, as far as it keeps to a line."""
-    lines = (text[:900] for text in logged if text.isprintable())
+    lines = (_beginning(text) for text in logged if text.isprintable())
     return replace(outcome, actions=(*outcome.actions, *(("debug", line) for line in lines)))
+
+
+def _beginning(text: str) -> str:
+    """What both engines log of a long line, in which one may have more replacements than the other."""
+    return _replaced(text[:900])[:120] if _REPLACEMENTS.search(text) else text[:900]
 
 
 def _tuple(action: object) -> ActionTuple:  # noqa: PLR0911  # one kind after the other

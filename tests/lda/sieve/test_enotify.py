@@ -70,7 +70,6 @@ def test_the_notification_is_complete() -> None:
         ('"mailto:x@y.z?subject=URI%20subject"', "Subject", b"URI subject"),
         ('"mailto:x@y.z?subject=%C3%84%0D%0ABcc:%20v@w"', "Subject", b"=?utf-8?q?=C3=84?= Bcc: v@w"),
         (':from "Bob <b@c.d>" "mailto:x@y.z"', "From", b"Bob <b@c.d>"),
-        (':from "${1}none" "mailto:x@y.z"', "From", b"<bob@example.com>"),
         (':importance "1" "mailto:x@y.z"', "Importance", b"High"),
         (':importance "3" "mailto:x@y.z"', "X-Priority", b"5 (Lowest)"),
         ('"mailto:x@y.z?to=%22v%20w%22@z.org&cc=u@z.org"', "To", b'x@y.z, "v w"@z.org'),
@@ -201,3 +200,12 @@ def test_encodeurl_leaves_what_is_unreserved() -> None:
     assert filed('set :encodeurl "a" "Ä b&c~_-.%"; fileinto "x${a}";') == ["x%C3%84%20b%26c~_-.%25"]
     assert filed('set :encodeurl :length "a" "Ä"; fileinto "x${a}";') == ["x6"]
     assert filed('set :upper :encodeurl "a" "a b"; fileinto "x${a}";') == ["xA%20B"]
+
+
+@pytest.mark.parametrize("value", ["", "none", "a b@c.d"])
+def test_an_author_that_is_no_address_is_an_error_however_it_is_written(value: str) -> None:
+    """RFC 5435 section 3.3."""
+    assert errors(ALL + f'notify :from "{value}" "mailto:x@y.z";')
+    plan = play(ALL + f'set "v" "{value}"; notify :from "${{v}}" "mailto:x@y.z";')
+    assert plan.error is not None
+    assert ":from address" in plan.error.text
