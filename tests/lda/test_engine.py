@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from tamis.journal import Journal
 from tamis.log import Log
 from tamis.service import open_listener
 from tamis.service.accept import Acceptor
+from tests.installed import installed
 from tests.lda.lmtp.client import LmtpClient
 from tests.lda.site import make_place
 
@@ -434,7 +434,7 @@ class TestWhoHandsOver:
                 "peer.sendall(sys.stdin.buffer.read()); sys.stdout.buffer.write(peer.makefile('rb').read())"
             )
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", code, one.path / "handoff", user=as_uid, group=as_uid,
+                installed().python, "-c", code, one.path / "handoff", user=as_uid, group=as_uid,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             answers.append((await process.communicate(wire))[0])
