@@ -45,9 +45,7 @@ def test_modes_come_from_above_whatever_the_umask(
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="needs another group")
-@pytest.mark.parametrize(
-    ("directory", "group"), [(0o770, 12345), (0o2770, 12345), (0o755, 0), (0o700, 0)]
-)
+@pytest.mark.parametrize(("directory", "group"), [(0o770, 12345), (0o2770, 12345), (0o755, 0), (0o700, 0)])
 def test_the_group_comes_from_above_where_it_matters(tmp_path: Path, directory: int, group: int) -> None:
     root = tmp_path / "Maildir"
     root.mkdir()

@@ -138,7 +138,10 @@ def test_what_pipe_has_put_on_top_stays_here(home: Home) -> None:
     """Else pipe(8), which knows its Delivered-To, would bounce the message when it comes back."""
     home.script(TO_X)
     home.deliver(b"Return-Path: <s@a>\nDelivered-To: u@b\n" + RAW)
-    assert home.sent.read_bytes() == b"-f s@a -- x@y.example\nX-Sieve: Tamis\nX-Sieve-Redirected-From: u@b\n" + RAW
+    assert (
+        home.sent.read_bytes()
+        == b"-f s@a -- x@y.example\nX-Sieve: Tamis\nX-Sieve-Redirected-From: u@b\n" + RAW
+    )
 
 
 def test_a_duplicate_that_could_not_be_kept_is_kept_by_the_retry(home: Home) -> None:

@@ -286,7 +286,10 @@ def test_folders_that_lie_in_each_other_are_those_of_the_site(mail: Mail, tmp_pa
     script = 'require "fileinto"; if header "subject" "x" { fileinto "Lists/python"; } else { fileinto "Lists/other"; }'
     record = counts(mail, script, "--run", "--create", "-c", str(config))
     assert record["moved"] == {"Lists/python": 1, "Lists/other": 1}
-    assert [len(list((mail.root / "Lists" / name / "cur").iterdir())) for name in ("python", "other")] == [1, 1]
+    assert [len(list((mail.root / "Lists" / name / "cur").iterdir())) for name in ("python", "other")] == [
+        1,
+        1,
+    ]
     assert not (mail.root / "Lists" / "other" / "maildirfolder").exists()
     assert "Lists\tother" in (mail.root / "subscriptions").read_text()
     assert counts(mail, "keep;", "--folder", "Lists/other", "-c", str(config))["stays"] == 1
