@@ -23,6 +23,7 @@ pytestmark = pytest.mark.integration
 OWNER = """
 import signal, sys
 from tests.integration.conftest import make_house
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with make_house() as house:
     print(house.layout.root, house.layout.ports.smtp, flush=True)
     signal.pause()
