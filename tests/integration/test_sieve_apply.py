@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from lda.sift.fate import Discarding
 from lda.sift.imap import ImapFolder
 from lda.sift.sift import Order, Sifting
 from lda.sift.tally import Tally
+from tests.installed import installed
 
 pytestmark = pytest.mark.integration
 
@@ -126,7 +126,7 @@ def apply(layout: Layout, tmp_path: Path, mailbox: str, *flags: str) -> subproce
     script, password = tmp_path / "rules.sieve", tmp_path / "password"
     script.write_text(RULES)
     password.write_text(PASSWORD + "\n")
-    command = [sys.executable, "-m", "tamis.cli", "sieve", "apply", *flags]
+    command = [installed().python, "-P", "-m", "tamis.cli", "sieve", "apply", *flags]
     command += [
         "--password-file",
         str(password),
@@ -181,7 +181,7 @@ def test_nothing_is_said_to_a_server_that_cannot_be_verified(filled: Layout, tmp
     script = tmp_path / "s"
     script.write_text("keep;")
     environment = {**os.environ, "TAMIS_IMAP_PASSWORD": PASSWORD}
-    command = [sys.executable, "-m", "tamis.cli", "sieve", "apply", str(script), url(filled)]
+    command = [installed().python, "-P", "-m", "tamis.cli", "sieve", "apply", str(script), url(filled)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert done.returncode == 69
     assert "certificate" in done.stderr.lower()

@@ -7,7 +7,6 @@ import pwd
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from bench.sieve_mail import SCRIPT, write_maildir
 from demo.layout import OWNER
+from tests.installed import installed
 
 pytestmark = pytest.mark.integration
 
@@ -94,7 +94,7 @@ def found(maildir: Path) -> dict[tuple[str, int], tuple[str, frozenset[str], boo
 @pytest.mark.parametrize("script", [SCRIPT, OTHERS], ids=["bench", "others"])
 def test_both_leave_the_same_maildir(home: Path, script: str) -> None:
     ours = [
-        sys.executable,
+        installed().python,
         "-m",
         "tamis.cli",
         "sieve",

@@ -17,10 +17,14 @@ from tamis.errors import PermFail, StatusError, TempFail
 from tests.lda.mta import USUAL, mta
 
 RAW = b"Subject: x\n\n.dot\nlast"
-ALL = Terms(
-    notify=("SUCCESS", "DELAY"), ret="HDRS", envid="a+b c", deadline=datetime.now(UTC) + timedelta(hours=1),
-    by_mode="R", by_trace=True,
-)  # fmt: skip
+
+
+def everything() -> Terms:
+    """All that can be asked for, within the hour."""
+    return Terms(
+        notify=("SUCCESS", "DELAY"), ret="HDRS", envid="a+b c", deadline=datetime.now(UTC) + timedelta(hours=1),
+        by_mode="R", by_trace=True,
+    )  # fmt: skip
 
 
 def send(
@@ -46,7 +50,7 @@ def test_a_socket_in_the_file_system(tmp_path: Path) -> None:
 
 def test_what_a_script_asks_for_goes_to_a_server_that_offers_it() -> None:
     with mta() as peer:
-        send(peer.server, ALL)
+        send(peer.server, everything())
     mail, rcpt = peer.said[1:3]
     assert " RET=HDRS ENVID=a+2Bb+20c BY=3" in mail
     assert mail.endswith(";RT")
@@ -55,7 +59,7 @@ def test_what_a_script_asks_for_goes_to_a_server_that_offers_it() -> None:
 
 def test_a_server_without_extensions_gets_none() -> None:
     with mta(EHLO="502 no", HELO="250 mx") as peer:
-        send(peer.server, ALL)
+        send(peer.server, everything())
     assert peer.said[2:4] == ["MAIL FROM:<s@a>", "RCPT TO:<r@b>"]
 
 
@@ -135,7 +139,7 @@ def test_xtext() -> None:
 def test_the_configuration_chooses_between_program_and_server() -> None:
     with mta() as peer:
         config = SubmitConfig(server=peer.server, timeout=Duration(20.0))
-        submit(config, 'a"b@x', "r@b", b"", RAW, ALL)
+        submit(config, 'a"b@x', "r@b", b"", RAW, everything())
     assert peer.said[1].startswith('MAIL FROM:<"a\\"b"@x> ')
     assert list(SubmitConfig(server="mx.example").problems())
     assert not list(config.problems())
