@@ -8,18 +8,15 @@ counts.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.outcome import EX_CONFIG, EX_OK
+from tamis.worker_counters import hand_over, with_directory
 
 if TYPE_CHECKING:
     import argparse
@@ -52,19 +49,10 @@ delivered and ends.
 
 KILL_AFTER_S = 2.0
 
-_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-
 
 def main() -> int:
     """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
-    if _MULTIPROCESS in os.environ and "TAMIS_WORKER" in os.environ:
-        return _main(Path(os.environ[_MULTIPROCESS]))
-    directory = Path(tempfile.mkdtemp(prefix="tamis-lmtpd-"))
-    os.environ[_MULTIPROCESS] = str(directory)
-    try:
-        return _main(directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    return with_directory("tamis-lmtpd", _main)
 
 
 def _main(directory: Path) -> int:
@@ -118,7 +106,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
     from lda.worker import Inherited, peers_of
     from tamis import metrics
     from tamis.config.load import load
-    from tamis.service import Notifier, drop_privileges, run
+    from tamis.service import Notifier, drop_privileges, run, serving_metrics
     from tamis.service.prefork import Snapshot, Workers
 
     config = root.lda
@@ -129,7 +117,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
         forker = Forker.start(config.deadline, lambda: settings_of(load(path, assemble)))
     notifier = Notifier.from_environment()
     lmtp, handoff = _listeners(root, log)
-    _hand_over(directory, account)
+    hand_over(directory, account)
     drop_privileges(account)
     inherited = Inherited(
         lmtp=tuple(listener.fileno() for listener in lmtp),
@@ -157,7 +145,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
         if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
             workers.kill()
 
-    with _metrics_port(config.metrics, log):
+    with serving_metrics("lda", config.metrics, log):
         run(live, log, notifier)
     if forker:
         forker.close()
@@ -177,27 +165,6 @@ def _listeners(root: Root, log: Log) -> tuple[tuple[socket.socket, ...], tuple[s
         group=config.group,
     )
     return listen("lmtp", config.listen), listen("handoff", [config.handoff] if config.handoff else [])
-
-
-@contextlib.contextmanager
-def _metrics_port(address: str, log: Log) -> Iterator[None]:
-    from tamis import metrics
-    from tamis.service import start_metrics
-
-    metrics.declare_program("lda")
-    port = start_metrics(address, log)
-    try:
-        yield
-    finally:
-        if port is not None:
-            port.close()
-
-
-def _hand_over(directory: Path, user: str) -> None:
-    """The workers write their counters as the user that they become."""
-    if user and os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # drop_privileges says it better
-            os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
 
 
 if __name__ == "__main__":

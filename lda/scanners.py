@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lda.sieve.extensions.editheader import EditHeader
 from lda.sieve.extensions.spamtest import SpamTest, VirusTest
 from tamis.config.schema import Size, option
+
+Scan = TypeVar("Scan", SpamTest, VirusTest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,7 @@ class SpamTestConfig(_ScanConfig):
 
     def scan(self) -> SpamTest:
         """As the extension takes it."""
-        return SpamTest(
-            status_header=self.status_header,
-            status_type=self.status_type,
-            max_value=self.max_value,
-            max_header=self.max_header,
-            text_values=_texts(self),
-        )
+        return _scan(self, SpamTest)
 
     def problems(self) -> Iterator[str]:
         """Scores that are none, fields that cannot be."""
@@ -52,18 +48,22 @@ class VirusTestConfig(_ScanConfig):
 
     def scan(self) -> VirusTest:
         """As the extension takes it."""
-        return VirusTest(
-            status_header=self.status_header,
-            status_type=self.status_type,
-            max_value=self.max_value,
-            max_header=self.max_header,
-            text_values=_texts(self),
-        )
+        return _scan(self, VirusTest)
 
     def problems(self) -> Iterator[str]:
         """Scores that are none, fields that cannot be."""
         yield from _problems(self, VirusTest.highest_text)
         yield from self.scan().problems()
+
+
+def _scan(config: _ScanConfig, extension: type[Scan]) -> Scan:
+    return extension(
+        status_header=config.status_header,
+        status_type=config.status_type,
+        max_value=config.max_value,
+        max_header=config.max_header,
+        text_values=_texts(config),
+    )
 
 
 def _texts(config: _ScanConfig) -> dict[int, str]:

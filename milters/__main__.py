@@ -7,17 +7,14 @@ directory is made before anything of ours that counts.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.outcome import EX_CONFIG, EX_OK
+from tamis.worker_counters import hand_over, with_directory
 
 if TYPE_CHECKING:
     import argparse
@@ -45,19 +42,10 @@ in flight end.
 
 KILL_AFTER_S = 2.0
 
-_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-
 
 def main() -> int:
     """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
-    if _MULTIPROCESS in os.environ and "TAMIS_WORKER" in os.environ:
-        return _main(Path(os.environ[_MULTIPROCESS]))
-    directory = Path(tempfile.mkdtemp(prefix="tamis-milter-"))
-    os.environ[_MULTIPROCESS] = str(directory)
-    try:
-        return _main(directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    return with_directory("tamis-milter", _main)
 
 
 def _main(directory: Path) -> int:
@@ -73,7 +61,7 @@ def _main(directory: Path) -> int:
     log = Log.open(root.log, PROGRAM)
     try:
         if args.worker is not None:
-            _work(args, root, checks, log)
+            _work(args, root, checks, log, directory)
         else:
             _serve(args, root, log, directory)
     except ConfigError as exc:
@@ -90,7 +78,9 @@ def _arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+def _work(
+    args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log, directory: Path
+) -> None:
     """Be a worker: until the end of this process, for libmilter's threads cannot be joined."""
     from milters.build import Program
     from milters.worker import Worker
@@ -101,7 +91,7 @@ def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], 
     program = Program(config_path(args), root, checks, log)
     orphaned = Worker(program, log, root.milter.drain).serve(args.listener)
     if orphaned:  # nobody else is left to tidy up
-        shutil.rmtree(os.environ[_MULTIPROCESS], ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
     os._exit(EX_OK)
 
 
@@ -111,7 +101,7 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
     from tamis import metrics
     from tamis.config.command import config_path
     from tamis.config.load import load
-    from tamis.service import Activation, Notifier, drop_privileges, open_listeners, run
+    from tamis.service import Activation, Notifier, drop_privileges, open_listeners, run, serving_metrics
     from tamis.service.prefork import Snapshot, Workers
 
     config = root.milter
@@ -125,7 +115,7 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
             address=config.listen,
         )
     listener = listeners[0]  # callbacks are static in C: one socket a process tree
-    _hand_over(directory, config.user)
+    hand_over(directory, config.user)
     drop_privileges(config.user)
     path = config_path(args)
     snapshot = Snapshot(path, lambda path: load(path, assemble))
@@ -141,35 +131,14 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
         if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
             workers.kill()
 
-    with _metrics_port(config.metrics, log):
+    with serving_metrics("milter", config.metrics, log):
         run(live, log, notifier)
-
-
-@contextlib.contextmanager
-def _metrics_port(address: str, log: Log) -> Iterator[None]:
-    from tamis import metrics
-    from tamis.service import start_metrics
-
-    metrics.declare_program("milter")
-    port = start_metrics(address, log)
-    try:
-        yield
-    finally:
-        if port is not None:
-            port.close()
 
 
 async def _reload(snapshot: Snapshot, workers: Workers) -> None:
     """Raises where the file is bad, before any worker looks at it."""
     snapshot.update()
     workers.reload()
-
-
-def _hand_over(directory: Path, user: str) -> None:
-    """The workers write their counters as the user that they become."""
-    if user and os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # drop_privileges says it better
-            os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
 
 
 if __name__ == "__main__":

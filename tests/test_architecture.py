@@ -54,6 +54,7 @@ FLOOR = {
         "tamis.journal",
         "tamis.bridge",
         "tamis.room",
+        "tamis.worker_counters",
     ),
     2: ("tamis.check", "tamis.auth", "tamis.pipeline", "tamis.registry", "tamis.service"),
     3: ("tamis.cli",),

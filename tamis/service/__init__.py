@@ -11,7 +11,7 @@ from tamis.service.life import Life, Reload, accept_on, run
 from tamis.service.listen import open_listener, open_listeners
 from tamis.service.notify import Notifier
 from tamis.service.privileges import drop_privileges
-from tamis.service.scrape import MetricsPort, start_metrics
+from tamis.service.scrape import MetricsPort, serving_metrics, start_metrics
 
 __all__ = [
     "Activation",
@@ -27,5 +27,6 @@ __all__ = [
     "open_listeners",
     "parse_address",
     "run",
+    "serving_metrics",
     "start_metrics",
 ]

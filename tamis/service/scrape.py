@@ -6,11 +6,12 @@ kilobytes. Wire: HTTP/1.1 (RFC 9112), GET or HEAD of ``/metrics``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import BoundedSemaphore, Event, Thread
 
 from tamis import metrics
@@ -125,3 +126,15 @@ def start_metrics(address: str, log: Log, render: Render = metrics.render) -> Me
     if isinstance(parsed, InetAddress) and parsed.exposed:
         log.warning("other machines may read the metrics", address=address)
     return MetricsPort(listener, log, render)
+
+
+@contextlib.contextmanager
+def serving_metrics(program: str, address: str, log: Log) -> Iterator[None]:
+    """As `start_metrics`, those of *program* (policyd, milter, lda), until the block ends."""
+    metrics.declare_program(program)
+    port = start_metrics(address, log)
+    try:
+        yield
+    finally:
+        if port is not None:
+            port.close()
