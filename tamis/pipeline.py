@@ -94,6 +94,7 @@ class Pipeline:
             results.append(result)
             if not result.obeyed:
                 continue
+            txn.findings.add(configured.label, result.verdict)
             if result.verdict.kind is not Kind.PASS:
                 return Decision(result.verdict, tuple(results))
             edits += result.verdict.edits

@@ -15,7 +15,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tamis.auth.facts import Facts
     from tamis.mail.message import Message
+    from tamis.verdict import Verdict
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -31,6 +33,28 @@ class Stage(Enum):
     END_OF_MESSAGE = "END-OF-MESSAGE"
     VRFY = "VRFY"
     ETRN = "ETRN"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checks before this one found: written by the pipeline alone, read by checks.
+
+    score: the sum of theirs. results: by the check's label, the kind of its verdict and the reason, ``pass`` and
+    ``softfail``. A check in shadow mode leaves nothing here. A program that makes one transaction of another, as the
+    milter does from stage to stage, takes its findings along."""
+
+    score: float = 0.0
+    tags: set[str] = field(default_factory=set)
+    results: dict[str, tuple[str, str]] = field(default_factory=dict)
+    facts: Facts | None = None
+
+    def add(self, label: str, verdict: Verdict) -> None:
+        """Put down what the check *label* says."""
+        self.results[label] = (verdict.kind.value, verdict.reason)
+        self.score += verdict.score
+        self.tags.update(verdict.tags)
+        if verdict.facts is not None:
+            self.facts = verdict.facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +80,7 @@ class Transaction:
     policy_context: str = ""
     message: Message | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES, repr=False)
+    findings: Findings = field(default_factory=Findings, repr=False, compare=False)
 
     def client_network(self, ipv4_prefix: int = 24, ipv6_prefix: int = 64) -> str:
         """The client's network, ``192.0.2.0/24``: neighbours are one client. "" if the address is no IP."""

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tamis.auth.facts import Facts
 
 
 class Kind(Enum):
@@ -43,7 +47,8 @@ Edit = AddHeader | RemoveHeader
 class Verdict:
     """An opinion. *status* is an enhanced status code, *text* one sentence for the sender, *reason* a word for
     logs, metrics and the journal; a PASS may carry edits, the others lose theirs. *final*: a PASS after which no
-    later check of the stage is asked."""
+    later check of the stage is asked. *score*, *tags* and *facts* (of `tamis.auth.facts`) are for later checks of the
+    transaction (`tamis.transaction.Findings`); tags are the configuration's words, never remote ones."""
 
     kind: Kind
     status: str = ""
@@ -51,6 +56,9 @@ class Verdict:
     reason: str = ""
     edits: tuple[Edit, ...] = ()
     final: bool = False
+    score: float = 0.0
+    tags: tuple[str, ...] = ()
+    facts: Facts | None = None
 
 
 PASS = Verdict(Kind.PASS)
