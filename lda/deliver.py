@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
-from dataclasses import replace
 from time import monotonic
 
 from lda.envelope import Envelope
 from lda.execute import Done
-from lda.local import Job
 from lda.privilege import OtherUid, Runner
-from lda.trace import has_been_here, queue_id_of
+from lda.trace import has_been_here
 from lda.users.chain import Found, Users
 from tamis import metrics
 from tamis.errors import PermFail, StatusError
@@ -73,7 +71,6 @@ class Delivery:
         self._under_way += 1
         self._idle.clear()
         started = monotonic()
-        envelope = _with_queue_id(envelope, message)
         try:
             async with asyncio.timeout(self._deadline_s):
                 done = await self._deliver(envelope, message, found)
@@ -97,7 +94,7 @@ class Delivery:
             found = await self._users.find(envelope.user)
         if has_been_here(envelope, message.headers):
             raise PermFail("5.4.6", "Mail loop: the message has been delivered here before")
-        return await self._runner.run(Job(user=found.user, envelope=envelope, message=message))
+        return await self._runner.run(found.user, envelope, message)
 
     def _record(
         self, envelope: Envelope, message: Message, done: Done, failure: Exception | None, took_s: float
@@ -166,9 +163,3 @@ def _outcome(done: Done, failure: Exception | None) -> str:
     if "redirect" in words:
         return "redirected"
     return "piped" if "pipe" in words else "discarded"
-
-
-def _with_queue_id(envelope: Envelope, message: Message) -> Envelope:
-    if envelope.queue_id:
-        return envelope
-    return replace(envelope, queue_id=queue_id_of(message.headers))

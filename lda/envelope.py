@@ -5,13 +5,17 @@ Addresses come without angle brackets and unquoted, as Postfix keeps them; a sen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from lda.sieve.terms import NOTHING, Terms
+from tamis.mail.headers import Headers
 
 Transport = Literal["pipe", "lmtp"]
+
+_QUEUE_ID = re.compile(rb"\sid ([0-9A-Za-z]{6,32})(?=[\s;])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +40,9 @@ class Envelope:
     client: str = ""
 
 
-def from_handoff(told: Mapping[str, str]) -> Envelope:
-    """The envelope of a hand-off. Where dovecot-lda's options leave the recipient open: the user, if that
-    is an address, and else the original recipient."""
+def from_handoff(told: Mapping[str, str], headers: Headers) -> Envelope:
+    """The envelope of a hand-off, for a message with *headers*. Where dovecot-lda's options leave the recipient open:
+    the user, if that is an address, and else the original recipient."""
     user = told.get("user", "")
     original = told.get("original_recipient", "")
     recipient = told.get("recipient", "") or (user if "@" in user else "") or original or user
@@ -48,7 +52,13 @@ def from_handoff(told: Mapping[str, str]) -> Envelope:
         recipient=recipient,
         original_recipient=original,
         mailbox=told.get("mailbox", ""),
-        queue_id=told.get("queue_id", ""),
+        queue_id=told.get("queue_id", "") or queue_id_of(headers),
         create=told.get("create") == "yes",
         subscribe=told.get("subscribe") == "yes",
     )
+
+
+def queue_id_of(headers: Headers) -> str:
+    """The queue id that the MTA in front of us wrote into the topmost Received field; "" without one."""
+    match = _QUEUE_ID.search(headers.first("Received")[:1024] + b" ")
+    return match[1].decode("ascii") if match else ""

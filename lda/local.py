@@ -28,11 +28,10 @@ from lda.script_config import SieveConfig
 from lda.script_context import context, postmaster, user_email
 from lda.scripts import Sequence, Shelf
 from lda.seen import Memory
-from lda.store import MaildirConfig, MailStore
+from lda.store import Layout, MaildirConfig, MailStore
 from lda.submit import SubmitConfig
 from lda.trace import HeadersConfig
 from lda.users import User
-from lda.users.rows import Location, expand
 from tamis.errors import PermFail, TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind, Verdict, reject
@@ -64,15 +63,15 @@ class Job:
 def deliver(job: Job, settings: Settings, shelf: Shelf | None = None) -> Done:
     """Deliver. *shelf*: what deliveries share. Raises TempFail; then nothing has been delivered."""
     shelf = shelf or Shelf()
-    place = shelf.place(job.user, settings.maildir)
-    root = job.user.home if place.mbox else place.path
+    layout = shelf.layout(job.user, settings.maildir, settings.quota)
+    root = job.user.home if layout.location.mbox else layout.location.path
     with Attempt.open(root, identify(job.envelope, job.message), since=booted()) as attempt:
         if attempt.over:
             return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before"])
-        duplicates = _duplicates(job, settings)
+        duplicates = _duplicates(job, settings, shelf)
         if duplicates and duplicates.seen():
             return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before: same Message-ID"])
-        done = _deliver(job, settings, shelf, place, attempt)
+        done = _deliver(job, settings, shelf, layout, attempt)
         if done.verdict.kind is Kind.PASS:
             if duplicates:
                 duplicates.remember()
@@ -80,19 +79,18 @@ def deliver(job: Job, settings: Settings, shelf: Shelf | None = None) -> Done:
         return done
 
 
-def _duplicates(job: Job, settings: Settings) -> Duplicates | None:
+def _duplicates(job: Job, settings: Settings, shelf: Shelf) -> Duplicates | None:
     keep_s = int(settings.maildir.duplicates)
     if not keep_s:
         return None
-    return Duplicates(
-        job.message, Memory(Path(expand(settings.sieve.memory, job.user)), time.time()), keep_s
-    )  # fmt: skip
+    memory = shelf.prepared(job.user, settings.sieve).memory
+    return Duplicates(job.message, Memory(memory, time.time()), keep_s)
 
 
-def _deliver(job: Job, settings: Settings, shelf: Shelf, place: Location, attempt: Attempt) -> Done:
+def _deliver(job: Job, settings: Settings, shelf: Shelf, layout: Layout, attempt: Attempt) -> Done:
     notes: list[str] = []
     store = MailStore(
-        place, job.user, settings.maildir, settings.quota, hostname=settings.hostname, envelope=job.envelope,
+        layout, job.user, settings.maildir, settings.quota, hostname=settings.hostname, envelope=job.envelope,
         attempt=attempt, tell=notes.append,
     )  # fmt: skip
     world = _world(job, settings, shelf, store, attempt, notes)
@@ -134,8 +132,8 @@ def _world(
 ) -> Mailboxes:
     """What the plan acts on, with all that it needs."""
     config, user, envelope = settings.sieve, job.user, job.envelope
-    memory = Memory(Path(expand(config.memory, user)), time.time())
-    annotations = Path(expand(config.annotations, user)) if config.annotations else None
+    prepared = shelf.prepared(user, config)
+    memory = Memory(prepared.memory, time.time())
     return Mailboxes(
         store,
         headers=settings.headers,
@@ -156,7 +154,7 @@ def _world(
             attempt=attempt,
             notes=notes,
         ),
-        outside=Outside(annotations=Annotations(annotations), lists=shelf.lists, paths=config.lists),
+        outside=Outside(annotations=Annotations(prepared.annotations), lists=shelf.lists, paths=config.lists),
         programs=_programs(job, settings, shelf),
         envelope=envelope,
         message=job.message,

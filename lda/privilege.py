@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
 from functools import partial
 
+from lda.envelope import Envelope
 from lda.execute import Done
 from lda.forker import Forker
 from lda.local import Job, Settings, deliver
@@ -22,6 +22,7 @@ from lda.scripts import Shelf
 from lda.srs import SrsConfig, forward
 from lda.users import User
 from tamis.errors import TempFail
+from tamis.mail.message import Message
 
 
 class OtherUid(TempFail):
@@ -46,13 +47,14 @@ class Runner:
         trusted = frozenset({0, os.geteuid()})
         self._shelf = Shelf(cache_bytes=settings.sieve.cache, trusted=trusted)
 
-    async def run(self, job: Job) -> Done:
-        """Deliver *job*. Raises TempFail; then nothing has been delivered."""
+    async def run(self, user: User, envelope: Envelope, message: Message) -> Done:
+        """Deliver. Raises TempFail; then nothing has been delivered."""
         work: Callable[[Job], Done]
-        job = replace(job, forward_sender=forward(self._srs, job.envelope.sender, time.time()))
+        sender = forward(self._srs, envelope.sender, time.time())
+        job = Job(user=user, envelope=envelope, message=message, forward_sender=sender)
         if self._forker is not None:
             work = self._forker.deliver
-        elif job.user.uid == os.geteuid():
+        elif user.uid == os.geteuid():
             work = partial(deliver, settings=self.settings, shelf=self._shelf)
         else:
             raise OtherUid

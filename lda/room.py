@@ -12,7 +12,7 @@ from lda.quota.config import QuotaConfig
 from lda.quota.keeper import Keeper
 from lda.quota.rules import Rules, Usage, rules_of
 from lda.quota.usage import Counter, known, recount
-from lda.store import MaildirConfig, place_of
+from lda.store import MaildirConfig, layout_of
 from lda.users import User
 
 
@@ -42,16 +42,8 @@ def measure(user: User, maildir: MaildirConfig, quota: QuotaConfig, *, anew: boo
 
 
 def _counter(user: User, maildir: MaildirConfig, quota: QuotaConfig) -> Counter | None:
-    place = place_of(user, maildir)
-    if place.mbox is not None:
-        return None
-    return Counter(
-        root=place.path,
-        rules=_rules(user, quota),
-        nested=(place.layout or maildir.layout) == "fs",
-        virtual=quota.virtual_sizes,
-        separator=maildir.separator,
-    )
+    layout = layout_of(user, maildir, quota)
+    return layout.counter if layout.location.mbox is None else None
 
 
 def _rules(user: User, quota: QuotaConfig) -> Rules:

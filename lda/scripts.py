@@ -23,8 +23,9 @@ from lda.script_config import SieveConfig
 from lda.script_context import options
 from lda.script_places import Places, places
 from lda.script_store import Files, Known, Site, Unusable, is_own, members, read_own
-from lda.store import place_of
+from lda.store import layout_of
 from lda.users import User
+from lda.users.rows import expand
 
 MAX_LOG_BYTES = 64 << 10
 
@@ -32,13 +33,15 @@ MAX_LOG_BYTES = 64 << 10
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What a user's deliveries have in common. personal, shared: what their scripts and the site's may require;
-    options: for `sieve.Context`, those that no envelope changes."""
+    options: for `sieve.Context`, those that no envelope changes; memory, annotations: files."""
 
     places: Places
     limits: sieve.Limits
     personal: sieve.Language
     shared: sieve.Language
     options: tuple[object, ...]
+    memory: Path
+    annotations: Path | None
 
 
 def prepare(user: User, config: SieveConfig) -> Prepared:
@@ -49,6 +52,8 @@ def prepare(user: User, config: SieveConfig) -> Prepared:
         config.language(site=False),
         config.language(site=True),
         options(user, config),
+        Path(expand(config.memory, user)),
+        Path(expand(config.annotations, user)) if config.annotations else None,
     )
 
 
@@ -66,7 +71,7 @@ class Shelf:
         self.site = site or Files()
         self.known = Known()
         self.prepared = Memo(prepare)
-        self.place = Memo(place_of)
+        self.layout = Memo(layout_of)
         self.cache = ScriptCache(cache_bytes)
         self.lists = Lists()
         self.trusted = trusted

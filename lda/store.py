@@ -78,12 +78,41 @@ class MaildirConfig:
                 yield f"{name}: must be absolute or begin with {{home}}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where a user's mail lies and by which rules: what all deliveries to the user have in common."""
+
+    location: Location
+    naming: Naming
+    special_use: dict[str, str]
+    counter: Counter
+
+
+def layout_of(user: User, config: MaildirConfig, quota: QuotaConfig) -> Layout:
+    """Raises TempFail 4.3.5 for a user whose row is not understood."""
+    location = _location(user, config)
+    nested = location.mbox is not None or (location.layout or config.layout) == "fs"
+    return Layout(
+        location=location,
+        naming=Naming(
+            separator=config.separator, prefix=config.prefix, nested=nested,
+            utf8=location.utf8 or config.names == "utf-8",
+        ),
+        special_use={f"\\{use}".lower(): name for use, name in config.special_use.items()},
+        counter=Counter(
+            root=location.mbox or location.path,
+            rules=Rules() if location.mbox else rules_of(user.fields, quota.limit, quota.folders),
+            nested=nested, virtual=quota.virtual_sizes, separator=config.separator,
+        ),
+    )  # fmt: skip
+
+
 class MailStore:
     """One user's, for one message. tell: hears what could not be done though the message is stored."""
 
     def __init__(
         self,
-        location: Location,
+        layout: Layout,
         user: User,
         config: MaildirConfig,
         quota: QuotaConfig,
@@ -93,32 +122,22 @@ class MailStore:
         attempt: Attempt,
         tell: Callable[[str], object],
     ) -> None:
-        """location: `place_of` the user. Raises TempFail for a user whose row is not understood."""
-        sync = config.durability == "full"
-        nested = location.mbox is not None or (location.layout or config.layout) == "fs"
-        self.root = location.mbox or location.path
+        sync, location = config.durability == "full", layout.location
+        self.root = layout.counter.root
         self._mailboxes: Maildir | Mbox
         if location.mbox is not None:
             self._mailboxes = Mbox(location.path, location.mbox, envelope.sender, sync=sync)
         else:
-            store = Store(nested=nested, sync=sync, compression=config.compression)
+            store = Store(nested=layout.naming.nested, sync=sync, compression=config.compression)
             self._mailboxes = Maildir(location.path, hostname, store, tell)
-        self._naming = Naming(
-            separator=config.separator, prefix=config.prefix, nested=nested,
-            utf8=location.utf8 or config.names == "utf-8",
-        )  # fmt: skip
-        self._special_use = {f"\\{use}".lower(): name for use, name in config.special_use.items()}
+        self._naming = layout.naming
+        self._special_use = layout.special_use
         self._create = config.autocreate or envelope.create
         self._subscribe = config.autosubscribe or envelope.subscribe
         self._attempt = attempt
         self._tell = tell
         self._virtual = quota.virtual_sizes
-        rules = Rules() if location.mbox else rules_of(user.fields, quota.limit, quota.folders)
-        counter = Counter(
-            root=self.root, rules=rules, nested=nested,
-            virtual=quota.virtual_sizes, separator=config.separator,
-        )  # fmt: skip
-        self._quota = Keeper(quota, counter, user, tell)
+        self._quota = Keeper(quota, layout.counter, user, tell)
         self._copies: list[tuple[str, Copy]] = []
 
     def directory(self, mailbox: str) -> str:
@@ -212,8 +231,7 @@ class MailStore:
             self._tell(f"the new folder could not be subscribed to: {exc.strerror}")
 
 
-def place_of(user: User, config: MaildirConfig) -> Location:
-    """Where the user's mail is. Raises TempFail 4.3.5."""
+def _location(user: User, config: MaildirConfig) -> Location:
     location = location_of(user, config.location)
     if user.mail or not config.mbox_folders:
         return location

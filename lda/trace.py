@@ -19,7 +19,6 @@ from tamis.mail.headers import Field, Headers
 _OURS = {"return-path", "delivered-to", "x-original-to"}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _DOT_ATOM = re.compile(r"[^\x00-\x20\"(),.:;<>@\[\\\]\x7f]+(?:\.[^\x00-\x20\"(),.:;<>@\[\\\]\x7f]+)*")
-_QUEUE_ID = re.compile(rb"\sid ([0-9A-Za-z]{6,32})(?=[\s;])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +52,6 @@ def has_been_here(envelope: Envelope, headers: Headers) -> bool:
         for field in headers.all("Delivered-To")
         if id(field) not in mine
     )
-
-
-def queue_id_of(headers: Headers) -> str:
-    """The queue id that the MTA in front of us wrote into the topmost Received field; "" without one."""
-    match = _QUEUE_ID.search(headers.first("Received")[:1024] + b" ")
-    return match[1].decode("ascii") if match else ""
 
 
 def quoted(address: str) -> str:

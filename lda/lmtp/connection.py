@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from lda.envelope import Envelope
+from lda.envelope import Envelope, queue_id_of
 from lda.incoming import Incoming
 from lda.lmtp import paths
 from lda.lmtp.events import Close, Complete, Piece, Recipient
@@ -200,6 +200,7 @@ class Connection(asyncio.Protocol):
             sender=complete.sender,
             recipient=address,
             original_recipient="" if original.lower() == address.lower() else original,
+            queue_id=queue_id_of(message.headers),
             transport="lmtp",
             utf8=complete.utf8,
             terms=terms,

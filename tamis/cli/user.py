@@ -95,9 +95,9 @@ def _facts(explanation: Explanation, root: Root) -> dict[str, Any]:
 
 def _place(user: User, root: Root) -> dict[str, Any]:
     """Where the mail goes, and how it lies there. Raises TempFail."""
-    from lda.store import place_of
+    from lda.store import layout_of
 
-    place = place_of(user, root.lda.maildir)
+    place = layout_of(user, root.lda.maildir, root.lda.quota).location
     form = "mbox" if place.mbox else "maildir"
     return {"mail": str(place.path), "format": form, "layout": place.layout or root.lda.maildir.layout}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_FIELDS = 10_000
 MAX_HEADER_BYTES = 4 << 20
@@ -21,8 +21,7 @@ _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field. name: as written, without colon; raw: the whole field with its line ends."""
 
     name: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lda.envelope import Envelope, Transport, from_handoff
-from lda.trace import HeadersConfig, has_been_here, prepended, queue_id_of, quoted
-from tamis.mail.headers import split
+from lda.envelope import Envelope, Transport, from_handoff, queue_id_of
+from lda.trace import HeadersConfig, has_been_here, prepended, quoted
+from tamis.mail.headers import Headers, split
 
 ALL = HeadersConfig()
 RECEIVED = b"Received: from x (y [192.0.2.1])\n\tby mx (Postfix) with ESMTP id 4Xy12AbCdz\n\tfor <u@b>; now\n"
@@ -117,7 +117,7 @@ def test_local_parts_are_quoted_where_they_must_be(address: str, written: str) -
 
 def test_the_recipient_of_a_handoff_is_as_dovecot_lda_has_it() -> None:
     def recipient(**told: str) -> str:
-        return from_handoff(told).recipient
+        return from_handoff(told, Headers(())).recipient
 
     assert recipient(user="u@b", original_recipient="o@b") == "u@b"
     assert recipient(user="u", original_recipient="o@b") == "o@b"
