@@ -1,16 +1,26 @@
 """edits - the header changes that checks want, as the fewest milter operations in an order that is safe.
 
 Occurrences are counted before any change. An MTA that deletes a field counts the later ones anew at once, so
-deletions go from the last occurrence to the first; insertions at the top come after them, the topmost last.
+deletions go from the last occurrence to the first; insertions at the top come after them, the topmost last. What
+changes values goes before all of them, the envelope and the body before that. Of two senders or bodies the last counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tamis.verdict import AddHeader, Edit, RemoveHeader
+from tamis.verdict import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    ChangeSender,
+    Edit,
+    RemoveHeader,
+    RemoveRecipient,
+    ReplaceBody,
+)
 
 MAX_VALUE_CHARS = 8000
 MAX_OPERATIONS = 500
@@ -45,7 +55,16 @@ class Delete:
     occurrence: int
 
 
-Operation = Delete | Append | Insert
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another value for the *occurrence*-th field of that name, from 1."""
+
+    name: str
+    occurrence: int
+    value: str
+
+
+Operation = Delete | Append | Insert | Change | AddRecipient | RemoveRecipient | ChangeSender | ReplaceBody
 
 
 def operations(edits: Iterable[Edit]) -> tuple[Operation, ...]:
@@ -59,7 +78,26 @@ def operations(edits: Iterable[Edit]) -> tuple[Operation, ...]:
     added = [e for e in edits if isinstance(e, AddHeader)]
     tops = [Insert(0, _name(e.name), field_value(e.value)) for e in reversed(added) if e.at_top]
     ends = [Append(_name(e.name), field_value(e.value)) for e in added if not e.at_top]
-    return (*(Delete(_name(e.name), e.occurrence) for e in deletions), *ends, *tops)
+    changes = {(e.name.lower(), e.occurrence): e for e in edits if isinstance(e, ChangeHeader)}
+    changed = [
+        Change(_name(e.name), e.occurrence, field_value(e.value))
+        for key, e in changes.items() if key not in removals
+    ]  # fmt: skip
+    return (
+        *_envelope(edits),
+        *changed,
+        *(Delete(_name(e.name), e.occurrence) for e in deletions),
+        *ends,
+        *tops,
+    )
+
+
+def _envelope(edits: tuple[Edit, ...]) -> Iterator[Operation]:
+    """Sender, body and recipients."""
+    yield from [e for e in edits if isinstance(e, ChangeSender)][-1:]
+    yield from [e for e in edits if isinstance(e, ReplaceBody)][-1:]
+    yield from dict.fromkeys(e for e in edits if isinstance(e, RemoveRecipient))
+    yield from dict.fromkeys(e for e in edits if isinstance(e, AddRecipient))
 
 
 def field_value(text: str) -> str:

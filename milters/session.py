@@ -20,7 +20,7 @@ from tamis.mail.message import Message, Spool
 from tamis.mail.message_id import message_id_of
 from tamis.outcome import TABLE, clean, status_of
 from tamis.pipeline import Decision
-from tamis.transaction import Stage, Transaction
+from tamis.transaction import Findings, Stage, Transaction
 from tamis.verdict import Kind, Verdict
 
 MAX_RECIPIENTS = 10_000
@@ -64,6 +64,7 @@ class Session:
         self.sasl_username = ""
         self.sasl_method = ""
         self.queue_id = ""
+        self.findings = Findings()
         self.recipients: list[str] = []
         self.failure: BaseException | None = None
         self._fields = 0
@@ -136,6 +137,7 @@ class Session:
             sasl_username=self.sasl_username,
             sasl_method=self.sasl_method,
             message=message,
+            findings=self.findings,
         )
 
 

@@ -1,16 +1,17 @@
 """pipeline - runs the checks of a stage and writes down what came of it.
 
-Order is the configuration's. The first verdict that is not PASS ends the stage, and so does a final PASS; edits
-of passes add up. The stage has one deadline for all its checks. A check in shadow mode runs, is counted and is
-journalled, and its verdict is not obeyed. What a failing check means is its `on_error`. Log line, metrics and
-journal of decisions are written here and nowhere else.
+Order is the configuration's. The first verdict that is neither PASS nor HOLD ends the stage, and so does a final
+PASS; edits of passes and holds add up. A held message is still asked about: what refuses it counts for more. The
+stage has one deadline for all its checks. A check in shadow mode runs, is counted and is journalled, and its verdict
+is not obeyed. What a failing check means is its `on_error`. Log line, metrics and journal of decisions are written
+here and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from tamis import metrics
@@ -22,6 +23,32 @@ from tamis.outcome import from_exception
 from tamis.registry import Configured
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Edit, Kind, Verdict
+
+# What the journal keeps of a policy request beside the fields of `Pipeline._record`, by Postfix's names and only what
+# is known: enough to judge it again (`tamis policy replay`). Not kept is what our own Postfix says of itself.
+REQUEST_FIELDS = (
+    "client_name",
+    "reverse_client_name",
+    "client_port",
+    "helo_name",
+    "protocol_name",
+    "recipient_count",
+    "size",
+    "sasl_method",
+    "sasl_sender",
+    "policy_context",
+    "etrn_domain",
+    "stress",
+    "server_address",
+    "server_port",
+    "encryption_protocol",
+    "encryption_cipher",
+    "encryption_keysize",
+    "ccert_subject",
+    "ccert_issuer",
+    "ccert_fingerprint",
+    "ccert_pubkey_fingerprint",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +72,10 @@ class Decision:
     @property
     def label(self) -> str:
         """The check that decided; "" where all passed."""
-        if self.verdict.kind is Kind.PASS:
+        kind = self.verdict.kind
+        if kind is Kind.PASS:
             return ""
-        return self.results[-1].label
+        return next(r.label for r in self.results if r.obeyed and r.verdict.kind is kind)
 
 
 class Pipeline:
@@ -87,6 +115,7 @@ class Pipeline:
     async def _judge(self, checks: tuple[Configured, ...], txn: Transaction) -> Decision:
         results: list[Result] = []
         edits: list[Edit] = []
+        held: Verdict | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.deadline_s
         for configured in checks:
@@ -95,11 +124,15 @@ class Pipeline:
             if not result.obeyed:
                 continue
             txn.findings.add(configured.label, result.verdict)
-            if result.verdict.kind is not Kind.PASS:
+            if result.verdict.kind is Kind.HOLD:
+                held = held or result.verdict
+            elif result.verdict.kind is not Kind.PASS:
                 return Decision(result.verdict, tuple(results))
             edits += result.verdict.edits
             if result.verdict.final:
                 break
+        if held is not None:
+            return Decision(replace(held, edits=tuple(edits)), tuple(results))
         return Decision(Verdict(Kind.PASS, edits=tuple(edits)) if edits else PASS, tuple(results))
 
     async def _run_one(self, configured: Configured, txn: Transaction, deadline: float) -> Result:
@@ -138,9 +171,10 @@ class Pipeline:
             "reason": decision.verdict.reason,
         }
         self.log.info("decision", **fields)
+        request = _request(txn.attributes) if txn.attributes else {}
+        checks = [_brief(r) for r in decision.results]
         self.journal.append(
-            self.program,
-            {**fields, "text": decision.verdict.text, "checks": [_brief(r) for r in decision.results]},
+            self.program, {**fields, "text": decision.verdict.text, "checks": checks, **request}
         )
 
 
@@ -149,6 +183,12 @@ def _proper(verdict: object) -> Verdict:
     if not isinstance(verdict, Verdict):
         raise TypeError(f"a check returns a Verdict, not {type(verdict).__name__}")
     return verdict
+
+
+def _request(attributes: Mapping[str, str]) -> dict[str, str]:
+    """What is known of `REQUEST_FIELDS`; a number 0 means that it is not."""
+    get = attributes.get
+    return {name: value for name in REQUEST_FIELDS if (value := get(name)) and value != "0"}
 
 
 def _brief(result: Result) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tamis.auth.facts import Facts
     from tamis.mail.message import Message
-    from tamis.verdict import Verdict
+    from tamis.verdict import Edit, Verdict
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -40,19 +40,22 @@ class Findings:
     """What the checks before this one found: written by the pipeline alone, read by checks.
 
     score: the sum of theirs. results: by the check's label, the kind of its verdict and the reason, ``pass`` and
-    ``softfail``. A check in shadow mode leaves nothing here. A program that makes one transaction of another, as the
+    ``softfail``. edits: what they want changed, in order, while `Transaction.message` is as received. A check in shadow
+    mode leaves nothing here. A program that makes one transaction of another, as the
     milter does from stage to stage, takes its findings along."""
 
     score: float = 0.0
     tags: set[str] = field(default_factory=set)
     results: dict[str, tuple[str, str]] = field(default_factory=dict)
     facts: Facts | None = None
+    edits: list[Edit] = field(default_factory=list)
 
     def add(self, label: str, verdict: Verdict) -> None:
         """Put down what the check *label* says."""
         self.results[label] = (verdict.kind.value, verdict.reason)
         self.score += verdict.score
         self.tags.update(verdict.tags)
+        self.edits += verdict.edits
         if verdict.facts is not None:
             self.facts = verdict.facts
 

@@ -5,7 +5,7 @@ A verdict is an opinion; what a peer is told is made from it in `tamis.outcome`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -40,15 +40,65 @@ class RemoveHeader:
     occurrence: int
 
 
-Edit = AddHeader | RemoveHeader
+@dataclass(frozen=True, slots=True)
+class PostfixAction:
+    """An access(5) action that lets the message go on: FILTER, REDIRECT, BCC, WARN, INFO. Only the policy protocol can
+    say it; others do without."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeHeader:
+    """Give the *occurrence*-th field of that *name* (1 is the topmost) another value."""
+
+    name: str
+    occurrence: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipient:
+    """Deliver to *address* too, without brackets."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecipient:
+    """Do not deliver to *address*, as it was given."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSender:
+    """Another envelope sender, without brackets; "" is the null sender."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceBody:
+    """Another body, lines ended by CRLF."""
+
+    body: bytes = field(repr=False)
+
+
+MilterEdit = (
+    AddHeader | RemoveHeader | ChangeHeader | AddRecipient | RemoveRecipient | ChangeSender | ReplaceBody
+)
+Edit = MilterEdit | PostfixAction
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """An opinion. *status* is an enhanced status code, *text* one sentence for the sender, *reason* a word for
-    logs, metrics and the journal; a PASS may carry edits, the others lose theirs. *final*: a PASS after which no
-    later check of the stage is asked. *score*, *tags* and *facts* (of `tamis.auth.facts`) are for later checks of the
-    transaction (`tamis.transaction.Findings`); tags are the configuration's words, never remote ones."""
+    logs, metrics and the journal; a PASS and a HOLD may carry edits, the others lose theirs. *final*: a PASS
+    after which no later check of the stage is asked. *score*, *tags* and *facts* (of `tamis.auth.facts`) are for
+    later checks of the transaction (`tamis.transaction.Findings`); tags are the configuration's words, never
+    remote ones."""
 
     kind: Kind
     status: str = ""

@@ -24,7 +24,7 @@ from tamis.mail.authres import MethodResult, Property
 from tamis.mail.headers import Headers
 from tamis.mail.message import Message
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import AddHeader, RemoveHeader, Verdict, passed, reject
+from tamis.verdict import AddHeader, Kind, RemoveHeader, Verdict, passed, reject
 
 MAX_FIELDS = 200  # each host on the way adds one or two; more are an attack on those who read them all
 
@@ -74,7 +74,7 @@ class Authenticate:
         if self.received_spf and mailfrom:
             value = received_spf(mailfrom, client.address, client.sender, client.helo_name, client.receiver)
             added.append(AddHeader(received.NAME, value))
-        return passed(*removals, *added)
+        return Verdict(Kind.PASS, edits=(*removals, *added), facts=facts)
 
     def _suffixes(self) -> SuffixList | None:
         if self.organizational_domain == "tree-walk":

@@ -17,16 +17,21 @@ from typing import Any
 
 import milter
 
-from milters.edits import Append, Delete, Insert, Operation
+from milters.edits import Append, Change, Delete, Insert, Operation
 from milters.session import CONTINUE, Answer, Host, Session
 from tamis.errors import StatusError
 from tamis.transaction import Stage
+from tamis.verdict import AddRecipient, ChangeSender, RemoveRecipient, ReplaceBody
 
 NAME = "tamis"
 BACKLOG = 1024
 IDLE_S = 7200  # libmilter's own default: an MTA keeps a session for as long as its client talks
 
-_ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE | milter.SETSYMLIST
+_ACTIONS = (
+    milter.ADDHDRS | milter.CHGHDRS | milter.CHGBODY | milter.CHGFROM | milter.ADDRCPT | milter.DELRCPT
+    | milter.QUARANTINE | milter.SETSYMLIST
+)  # fmt: skip
+_CHUNK_BYTES = 65_535  # MILTER_CHUNK_SIZE
 
 # Macros that checks use, by the step that brings them; an application's list replaces the MTA's.
 # libmilter keeps a step's macros until the MTA sends others: with j there are always some, and no login stays from
@@ -268,6 +273,17 @@ def _operate(context: Any, operation: Operation) -> None:
             context.addheader(name, _lead(value), index)
         case Append(name, value):
             context.addheader(name, _lead(value), -1)
+        case Change(name, occurrence, value):
+            context.chgheader(name, occurrence, _lead(value))
+        case AddRecipient(address):
+            context.addrcpt(f"<{address}>", None)
+        case RemoveRecipient(address):
+            context.delrcpt(f"<{address}>")
+        case ChangeSender(address):
+            context.chgfrom(f"<{address}>", None)
+        case ReplaceBody(body):
+            for start in range(0, len(body) or 1, _CHUNK_BYTES):
+                context.replacebody(body[start : start + _CHUNK_BYTES])
 
 
 def _lead(value: str) -> str:

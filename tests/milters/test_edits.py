@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milters.edits import MAX_OPERATIONS, Append, Delete, Insert, Operation, operations
-from tamis.verdict import AddHeader, Edit, RemoveHeader
+from milters.edits import MAX_OPERATIONS, Append, Change, Delete, Insert, Operation, operations
+from tamis.verdict import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    ChangeSender,
+    Edit,
+    RemoveHeader,
+    RemoveRecipient,
+    ReplaceBody,
+)
 
 NAMES = st.sampled_from(["A", "B", "C"])
 
@@ -74,3 +83,33 @@ def test_too_many_edits_are_never_carried_out_in_part() -> None:
 def test_a_name_that_is_none_is_a_defect_of_the_check(name: str) -> None:
     with pytest.raises(ValueError):
         operations([AddHeader(name, "x")])
+
+
+def test_the_envelope_and_the_body_come_first_and_the_last_of_two_counts() -> None:
+    edits: list[Edit] = [
+        AddHeader("A", "1"),
+        AddRecipient("a@b"),
+        AddRecipient("a@b"),
+        RemoveRecipient("c@d"),
+        ChangeSender("old@x"),
+        ChangeSender("new@x"),
+        ReplaceBody(b"old"),
+        ReplaceBody(b"new"),
+    ]
+    assert operations(edits) == (
+        ChangeSender("new@x"),
+        ReplaceBody(b"new"),
+        RemoveRecipient("c@d"),
+        AddRecipient("a@b"),
+        Insert(0, "A", "1"),
+    )
+
+
+def test_values_change_before_fields_go_and_not_those_that_go() -> None:
+    edits: list[Edit] = [
+        RemoveHeader("Subject", 1),
+        ChangeHeader("subject", 1, "gone"),
+        ChangeHeader("Subject", 2, "old"),
+        ChangeHeader("Subject", 2, "new\r\nX-Forged: 1"),
+    ]
+    assert operations(edits) == (Change("Subject", 2, "new\n\tX-Forged: 1"), Delete("Subject", 1))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -17,7 +17,7 @@ from tamis.log import Log
 from tamis.pipeline import Decision, Pipeline
 from tamis.registry import Configured
 from tamis.store.memory import MemoryStore
-from tamis.transaction import Stage, Transaction
+from tamis.transaction import Findings, Stage, Transaction
 from tamis.verdict import PASS, AddHeader, Kind, Verdict, defer, passed, reject
 
 TXN = Transaction(
@@ -64,7 +64,8 @@ class House:
         self.pipeline = Pipeline("policyd", checks, services, log, self.journal, deadline_s)
 
     def judge(self, stage: Stage = Stage.RCPT) -> Decision:
-        return asyncio.run(self.pipeline.run(stage, TXN))
+        self.findings = Findings()
+        return asyncio.run(self.pipeline.run(stage, replace(TXN, findings=self.findings)))
 
     @property
     def logged(self) -> dict[str, Any]:
@@ -112,6 +113,38 @@ def test_edits_of_passes_add_up_and_a_refusal_has_none(tmp_path: Path) -> None:
     assert house.judge().verdict == passed(a, b)
     house = House(tmp_path / "y", check("one", passed(a)), check("two", defer("4.7.1", "Later")))
     assert house.judge().verdict == defer("4.7.1", "Later")
+
+
+def test_a_held_message_is_asked_about_further_and_keeps_the_edits_of_all(tmp_path: Path) -> None:
+    before, after = passed(AddHeader("A", "1")), passed(AddHeader("B", "2"))
+    hold = Verdict(Kind.HOLD, text="look at it", reason="odd", edits=(AddHeader("H", "0"),))
+    checks = [Configured("a", Ask(before)), Configured("h", Ask(hold)), Configured("b", Ask(after))]
+    decision = House(tmp_path, *checks).judge()
+    assert (decision.verdict.kind, decision.label, decision.verdict.reason) == (Kind.HOLD, "h", "odd")
+    assert decision.verdict.edits == (AddHeader("A", "1"), AddHeader("H", "0"), AddHeader("B", "2"))
+    refused = House(tmp_path / "2", *checks, Configured("r", Ask(reject("5.7.1", "no")))).judge()
+    assert (refused.verdict.kind, refused.label) == (Kind.REJECT, "r")
+
+
+def test_checks_leave_findings_for_those_behind_them_and_shadows_none(tmp_path: Path) -> None:
+    edit = AddHeader("A", "1")
+    seen: list[tuple[float, set[str]]] = []
+
+    async def look(txn: Transaction, _services: Services) -> Verdict:
+        seen.append((txn.findings.score, set(txn.findings.tags)))
+        return PASS
+
+    house = House(
+        tmp_path,
+        Configured("a", Ask(Verdict(Kind.PASS, reason="odd", score=1.5, tags=("x",), edits=(edit,)))),
+        Configured("s", Ask(Verdict(Kind.PASS, score=9.0, tags=("y",))), mode="shadow"),
+        Configured("b", Ask(Verdict(Kind.PASS, score=-0.5))),
+        Configured("c", Ask(look)),
+    )
+    house.judge()
+    assert seen == [(1.0, {"x"})]
+    assert house.findings.results == {"a": ("pass", "odd"), "b": ("pass", ""), "c": ("pass", "")}
+    assert house.findings.edits == [edit]
 
 
 def test_a_check_is_asked_at_its_stages_only(tmp_path: Path) -> None:
