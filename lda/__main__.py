@@ -92,9 +92,8 @@ def _work(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> No
     from tamis.config.command import config_path
 
     metrics.declare_program("lda")
-    parent = os.getppid()
-    work(root, config_path(args), Inherited.parse(args.inherited), log)
-    if os.getppid() != parent:  # nobody else is left to tidy up
+    orphaned = work(root, config_path(args), Inherited.parse(args.inherited), log)
+    if orphaned:  # nobody else is left to tidy up
         shutil.rmtree(directory, ignore_errors=True)
 
 

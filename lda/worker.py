@@ -5,12 +5,9 @@ Several of them use all cores. The death of the parent, whose pipe is our standa
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import pwd
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +24,7 @@ from tamis.journal import Journal
 from tamis.log import Log
 from tamis.service import Life, Notifier, run
 from tamis.service.accept import Acceptor
-
-PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
+from tamis.service.prefork import parent_watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +55,21 @@ class Inherited:
         return [*self.lmtp, *self.handoff, *([self.control] if self.control >= 0 else [])]
 
 
-def work(root: Root, path: Path, inherited: Inherited, log: Log) -> None:
-    """Be a worker, to its end. Raises ConfigError."""
+def work(root: Root, path: Path, inherited: Inherited, log: Log) -> bool:
+    """Be a worker, to its end; whether that was its parent's. Raises ConfigError."""
     worker = Worker(root, path, inherited, log)
     try:
         run(worker.live, log, Notifier())
     finally:
         worker.close()
+    return worker.orphaned
 
 
 class Worker:
     """What lives as long as the process."""
 
     def __init__(self, root: Root, path: Path, inherited: Inherited, log: Log) -> None:
+        self.orphaned = False
         self._root = root
         self._path = path
         self._inherited = inherited
@@ -108,8 +106,9 @@ class Worker:
             Acceptor(map(_listener, self._inherited.lmtp), engine.lmtp, self._log),
             Acceptor(map(_listener, self._inherited.handoff), engine.handoff, self._log),
         ]
-        with _parent_watched(life):
+        with parent_watched(life):
             await life.until_stopped(reload, "worker")
+        self.orphaned = life.orphaned
         for acceptor in acceptors:
             acceptor.close()
         await life.drain(engine.drain(), config.drain)
@@ -140,20 +139,3 @@ def _uids(names: Collection[str], option: str) -> frozenset[int]:
 
 def _listener(descriptor: int) -> socket.socket:
     return socket.socket(fileno=descriptor)
-
-
-@contextlib.contextmanager
-def _parent_watched(life: Life) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
-    def look() -> None:
-        if not os.read(PARENT_FD, 1):
-            loop.remove_reader(PARENT_FD)
-            life.log.error("the parent is gone")
-            life.stop()
-
-    loop.add_reader(PARENT_FD, look)
-    try:
-        yield
-    finally:
-        loop.remove_reader(PARENT_FD)

@@ -83,13 +83,19 @@ def _work(
 ) -> None:
     """Be a worker: until the end of this process, for libmilter's threads cannot be joined."""
     from milters.build import Program
-    from milters.worker import Worker
     from tamis import metrics
     from tamis.config.command import config_path
 
     metrics.declare_program("milter")
     program = Program(config_path(args), root, checks, log)
-    orphaned = Worker(program, log, root.milter.drain).serve(args.listener)
+    if root.milter.transport == "native":
+        from milters.resident import serve
+
+        orphaned = serve(program, log, root.milter.drain, args.listener)
+    else:
+        from milters.worker import Worker
+
+        orphaned = Worker(program, log, root.milter.drain).serve(args.listener)
     if orphaned:  # nobody else is left to tidy up
         shutil.rmtree(directory, ignore_errors=True)
     os._exit(EX_OK)

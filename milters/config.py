@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from milters.checks import CHECKS
 from tamis.config.load import Loader
@@ -26,6 +27,9 @@ class MilterConfig:
     """Where the MTA finds us, as whom we run, and how long a message may take."""
 
     listen: str = option(SPOOL, "unix:/path; inet:127.0.0.1:8891 costs 40 ms and more a message")
+    transport: Literal["pymilter", "native"] = option(
+        "pymilter", "what speaks the milter protocol: libmilter, or an event loop of our own, which is faster"
+    )
     mode: FileMode = option(FileMode(0o660), "permissions of the UNIX socket")
     group: str = option("postfix", "group of the UNIX socket")
     user: str = option("tamis", "whom to become after listening, when started by root; empty: nobody else")

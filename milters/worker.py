@@ -1,4 +1,4 @@
-"""worker - one process that serves the milter's socket: libmilter's threads, an event loop beside them, and signals.
+"""worker - one process that serves the milter's socket with libmilter: its threads, an event loop beside them, signals.
 
 The main thread waits for signals: SIGHUP reads the configuration again, SIGTERM lets sessions end and leaves. To take
 no more of them it puts a dead listener in the place of the shared one; to tell libmilter to stop would drop those
@@ -14,23 +14,21 @@ import select
 import signal
 import socket
 import threading
-import time
+from collections.abc import Coroutine
+from typing import Any
 
 from milters.build import Program
-from milters.session import CONTINUE, Answer, Session, answer
+from milters.judge import Judge
+from milters.session import Answer, Session
 from milters.transport import libmilter
 from tamis import metrics
 from tamis.bridge import Bridge
 from tamis.errors import TamisError
 from tamis.log import Log
-from tamis.outcome import from_exception
-from tamis.pipeline import Decision
-from tamis.transaction import Stage, Transaction
-
-_ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
+from tamis.service.prefork import PARENT_FD
+from tamis.transaction import Stage
 
 BRIDGE_MARGIN_S = 2.0  # the pipeline keeps its deadline itself; the bridge is for a loop that hangs
-PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
 
 
 class Worker:
@@ -39,6 +37,7 @@ class Worker:
     def __init__(self, program: Program, log: Log, drain_s: float) -> None:
         self.log = log
         self._program = program
+        self._judge = Judge(program, log)
         self._drain_s = drain_s
         self._bridge = Bridge(_new_event_loop)
         self._sessions = 0
@@ -98,53 +97,29 @@ class Worker:
 
     def asks(self, stage: Stage) -> bool:
         """See `session.Host`."""
-        return self._program.pipeline.asks(stage)
+        return self._judge.asks(stage)
 
     def judge(self, stage: Stage, session: Session, recipient: str = "") -> Answer:
         """See `session.Host`."""
-        try:
-            return answer(self._run(stage, session, recipient))
-        except Exception as exc:  # the MTA gets an answer whatever happens
-            self.defect(stage.value, exc, session)
-            return answer(Decision(from_exception(exc)))
+        return self._ask(stage.value, self._judge.judge(stage, session, recipient), session)
 
     def end(self, session: Session) -> Answer:
-        """See `session.Host`. A message that a callback could not take is answered for that, unjudged."""
-        started = time.monotonic()
-        said = CONTINUE
-        size_bytes = 0
+        """See `session.Host`."""
+        return self._ask("end of message", self._judge.end(session), session)
+
+    def _ask(self, step: str, question: Coroutine[Any, Any, Answer], session: Session) -> Answer:
         try:
-            if session.failure is not None:
-                said = answer(Decision(from_exception(session.failure)))
-            else:
-                message = session.finish()
-                size_bytes = message.size_bytes
-                txn = session.transaction(message=message)
-                said = answer(self._ask(Stage.END_OF_MESSAGE, txn))
-        except Exception as exc:  # see judge
-            self.defect("end of message", exc, session)
-            said = answer(Decision(from_exception(exc)))
-        finally:
-            session.reset()
-        action = "hold" if said.quarantine else _ACTIONS[said.action]
-        metrics.observe_milter_message(action, time.monotonic() - started, size_bytes)
-        return said
-
-    def _run(self, stage: Stage, session: Session, recipient: str) -> Decision:
-        return self._ask(stage, session.transaction(recipient=recipient))
-
-    def _ask(self, stage: Stage, txn: Transaction) -> Decision:
-        pipeline = self._program.pipeline
-        return self._bridge.call(pipeline.run(stage, txn), pipeline.deadline_s + BRIDGE_MARGIN_S)
+            return self._bridge.call(question, self._judge.deadline_s + BRIDGE_MARGIN_S)
+        except Exception as exc:  # the MTA gets an answer whatever happens
+            return self._judge.failed(step, exc, session)
 
     def aborted(self) -> None:
         """See `session.Host`."""
-        metrics.count_milter_aborted()
+        self._judge.aborted()
 
     def defect(self, step: str, exc: BaseException, session: Session) -> None:
         """See `session.Host`."""
-        metrics.count_milter_error()
-        self.log.exception("milter step failed", exc, step=step, queue_id=session.queue_id)
+        self._judge.defect(step, exc, session)
 
 
 def _signals_to_pipe() -> int:

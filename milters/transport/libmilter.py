@@ -56,7 +56,6 @@ _SILENT = {
     "end_of_header": milter.P_NR_EOH,
     "body": milter.P_NR_BODY,
 }
-_UNUSED = milter.P_NOUNKNOWN
 
 _STAGES = {
     "connect": Stage.CONNECT,
@@ -66,12 +65,7 @@ _STAGES = {
     "data": Stage.DATA,
 }
 
-_RETURNS = {
-    "CONTINUE": milter.CONTINUE,
-    "DISCARD": milter.DISCARD,
-    "REJECT": milter.REJECT,
-    "TEMPFAIL": milter.TEMPFAIL,
-}
+_RETURNS = {word: getattr(milter, word) for word in ("CONTINUE", "DISCARD", "REJECT", "TEMPFAIL")}
 
 
 class _Connection:
@@ -129,7 +123,7 @@ class _Steps:
         """What the MTA offers in, what we take out, in place (the list must never become shorter)."""
         host = self._host
         offered = options[1]
-        wanted = milter.P_HDR_LEADSPC | _UNUSED
+        wanted = milter.P_HDR_LEADSPC | milter.P_NOUNKNOWN
         for step, silent in _SILENT.items():
             if step not in _STAGES or not host.asks(_STAGES[step]):
                 wanted |= silent

@@ -37,6 +37,7 @@ class Life:
     def __init__(self, log: Log, notifier: Notifier) -> None:
         self.log = log
         self.notifier = notifier
+        self.orphaned = False  # a worker whose parent has died: see `tamis.service.prefork`
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._hup = asyncio.Event()

@@ -9,16 +9,40 @@ worker from being replaced. A worker that dies at once is not replaced at once: 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tamis import metrics
 from tamis.log import Log
+from tamis.service.life import Life
 
+PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
 MAX_WAIT_S = 10.0
 HEALTHY_S = 5.0  # a worker that lived so long did not die of its configuration
+
+
+@contextlib.contextmanager
+def parent_watched(life: Life) -> Iterator[None]:
+    """In a worker: the parent's death counts as SIGTERM."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if not os.read(PARENT_FD, 1):
+            loop.remove_reader(PARENT_FD)
+            life.log.error("the parent is gone")
+            life.orphaned = (
+                True  # getppid(2) may still name it: its pipes are closed before its children are told
+            )
+            life.stop()
+
+    loop.add_reader(PARENT_FD, look)
+    try:
+        yield
+    finally:
+        loop.remove_reader(PARENT_FD)
 
 
 class Snapshot:

@@ -36,6 +36,7 @@ group = ""
 user = "{user}"
 metrics = "127.0.0.1:{metrics_port}"
 workers = {workers}
+transport = "{transport}"
 drain = "5s"
 [milter.checks.authenticate]
 """
@@ -58,7 +59,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 class Milter:
     """The parent process; *socket* is where it listens."""
 
-    def __init__(self, prefix: Path, directory: Path, dns_port: int, workers: int) -> None:
+    def __init__(self, prefix: Path, directory: Path, dns_port: int, workers: int, transport: str) -> None:
         self._program = prefix / "bin" / "tamis-milter"
         self.socket = str(directory / "milter")
         self.config = directory / "tamis.toml"
@@ -70,6 +71,7 @@ class Milter:
             dns_port=dns_port,
             metrics_port=self._metrics_port,
             workers=workers,
+            transport=transport,
             user=OWNER,
         )
         self.config.write_text(text)
@@ -122,8 +124,10 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(prefix: Path, directory: Path, dns_port: int, workers: int = 1) -> Iterator[Milter]:
-    milter = Milter(prefix, directory, dns_port, workers)
+def running(
+    prefix: Path, directory: Path, dns_port: int, workers: int = 1, transport: str = "pymilter"
+) -> Iterator[Milter]:
+    milter = Milter(prefix, directory, dns_port, workers, transport)
     try:
         milter.start()
         yield milter

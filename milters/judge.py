@@ -1,0 +1,76 @@
+"""judge - the answers to an MTA's questions about a session: the pipeline asked, its decision put into an answer.
+
+Both transports ask it. It never raises: a failure is a verdict, and a defect of ours defers the message.
+"""
+
+from __future__ import annotations
+
+import time
+
+from milters.build import Program
+from milters.session import CONTINUE, Answer, Session, answer
+from tamis import metrics
+from tamis.log import Log
+from tamis.outcome import from_exception
+from tamis.pipeline import Decision
+from tamis.transaction import Stage
+
+_ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
+
+
+class Judge:
+    """Of one process. It is asked by one event loop."""
+
+    def __init__(self, program: Program, log: Log) -> None:
+        self._program = program
+        self._log = log
+
+    @property
+    def deadline_s(self) -> float:
+        """How long a question may take."""
+        return self._program.pipeline.deadline_s
+
+    def asks(self, stage: Stage) -> bool:
+        """Whether a check is asked at *stage*."""
+        return self._program.pipeline.asks(stage)
+
+    async def judge(self, stage: Stage, session: Session, recipient: str = "") -> Answer:
+        """The answer of the checks before there is a message."""
+        try:
+            return answer(await self._program.pipeline.run(stage, session.transaction(recipient=recipient)))
+        except Exception as exc:  # the MTA gets an answer whatever happens
+            return self.failed(stage.value, exc, session)
+
+    async def end(self, session: Session) -> Answer:
+        """The answer at the end of the message. What could not be taken in is answered for that, unjudged."""
+        started, size_bytes = time.monotonic(), 0
+        said = CONTINUE
+        try:
+            if session.failure is not None:
+                said = answer(Decision(from_exception(session.failure)))
+            else:
+                message = session.finish()
+                size_bytes = message.size_bytes
+                txn = session.transaction(message=message)
+                said = answer(await self._program.pipeline.run(Stage.END_OF_MESSAGE, txn))
+        except Exception as exc:  # see judge
+            said = self.failed("end of message", exc, session)
+        finally:
+            session.reset()
+        action = "hold" if said.quarantine else _ACTIONS[said.action]
+        metrics.observe_milter_message(action, time.monotonic() - started, size_bytes)
+        return said
+
+    def failed(self, step: str, exc: BaseException, session: Session) -> Answer:
+        """A question that could not be answered."""
+        self.defect(step, exc, session)
+        return answer(Decision(from_exception(exc)))
+
+    def aborted(self) -> None:
+        """A message ended before its end."""
+        metrics.count_milter_aborted()
+
+    def defect(self, step: str, exc: BaseException, session: Session) -> None:
+        """A step failed."""
+        metrics.count_milter_error()
+        self._log.exception("milter step failed", exc, step=step, queue_id=session.queue_id)

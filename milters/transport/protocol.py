@@ -1,0 +1,210 @@
+"""protocol - the milter protocol, version 6, as pure data: bytes in, events out; answers in, bytes out.
+
+It keeps no state but what has not become a whole packet yet, and knows neither session nor socket (`native` does).
+
+Wire (libmilter's mfdef.h; Postfix's milter8.c speaks the same): 4 bytes of length, big-endian, then that many: a
+command byte and its data. Strings end in NUL. Macros come in a packet of their own before the step that they belong
+to. Everything a peer sends is bytes: what is no UTF-8 is kept as lone surrogates.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from milters.edits import Append, Change, Delete, Insert, Operation
+from tamis.errors import ProtocolError
+from tamis.verdict import AddRecipient, ChangeSender, RemoveRecipient, ReplaceBody
+
+VERSION = 6
+MAX_PACKET_BYTES = 1 << 20  # libmilter sends 64 KiB at most, Postfix a header field of 60,000 bytes
+MAX_MACROS = 200
+CHUNK_BYTES = 65_535  # MILTER_CHUNK_SIZE
+
+# Actions (SMFIF_*) that are asked for.
+ADDHDRS, CHGBODY, ADDRCPT, DELRCPT, CHGHDRS = 0x1, 0x2, 0x4, 0x8, 0x10
+QUARANTINE, CHGFROM, SETSYMLIST = 0x20, 0x40, 0x100
+ACTIONS = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT | CHGHDRS | QUARANTINE | CHGFROM
+
+# Steps (SMFIP_*): no such step at all, and steps that await no reply.
+NO_UNKNOWN, NO_DATA = 0x100, 0x200
+HDR_LEADSPC = 0x100000
+SILENT = {
+    b"C": 0x1000, b"H": 0x2000, b"M": 0x4000, b"R": 0x8000, b"T": 0x10000, b"L": 0x80, b"N": 0x40000, b"B": 0x80000,
+}  # fmt: skip
+
+# Where each step's macros stand in a list of them (SMFIM_*).
+MACRO_STAGE = {b"C": 0, b"H": 1, b"M": 2, b"R": 3, b"T": 4, b"E": 5, b"N": 6}
+
+CONTINUE, ACCEPT, DISCARD, REJECT, TEMPFAIL = b"c", b"a", b"d", b"r", b"t"
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiate:
+    """The MTA's offer: bits of `ACTIONS` and of steps."""
+
+    version: int
+    actions: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Macros:
+    """The macros of the step whose command byte is *step*."""
+
+    step: bytes
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A client: *address* is an IP address, "" for a UNIX socket or none."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Any other command: its byte, and its strings (MAIL, RCPT, HELO) or its data (header, body, end)."""
+
+    command: bytes
+    words: tuple[str, ...] = ()
+    data: bytes = field(default=b"", repr=False)
+
+
+Event = Negotiate | Macros | Connect | Step
+
+_WORDS = {b"H", b"M", b"R"}
+_DATA = {b"L", b"B", b"E", b"U"}
+_BARE = {b"T", b"N", b"A", b"Q", b"K"}
+
+
+class MilterProtocol:
+    """One direction of one connection: from the MTA to us."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def __len__(self) -> int:
+        """Bytes that are no whole packet yet, or were not asked for."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take in what the peer has sent."""
+        self._buffer += data
+
+    def next_event(self) -> Event | None:
+        """The next packet, if it is whole. Raises ProtocolError: the connection is of no more use."""
+        if len(self._buffer) < 5:
+            return None
+        (length,) = struct.unpack_from(">I", self._buffer)
+        if not 0 < length <= MAX_PACKET_BYTES:
+            raise ProtocolError(f"a packet of {length} bytes")
+        if len(self._buffer) < 4 + length:
+            return None
+        packet = bytes(self._buffer[4 : 4 + length])
+        del self._buffer[: 4 + length]
+        return _parse(packet[:1], packet[1:])
+
+
+def _parse(command: bytes, data: bytes) -> Event:
+    if command in _DATA:
+        return Step(command, data=data)
+    if command in _WORDS:
+        return Step(command, words=tuple(map(_text, data.split(b"\0")[:-1])))
+    if command in _BARE:
+        return Step(command)
+    if command == b"D":
+        return _macros(data)
+    if command == b"C":
+        return _connect(data)
+    if command == b"O":
+        if len(data) < 12:
+            raise ProtocolError("a negotiation that is cut short")
+        return Negotiate(*struct.unpack_from(">III", data))
+    raise ProtocolError(f"an unknown command {command!r}")
+
+
+def _macros(data: bytes) -> Macros:
+    words = list(map(_text, data[1:].split(b"\0")[:-1]))[: 2 * MAX_MACROS]
+    return Macros(
+        data[:1], {name.strip("{}"): value for name, value in zip(words[::2], words[1::2], strict=False)}
+    )
+
+
+def _connect(data: bytes) -> Connect:
+    name, _, rest = data.partition(b"\0")
+    if rest[:1] in {b"4", b"6"}:
+        address = _text(rest[3:].partition(b"\0")[0])
+        return Connect(_text(name), address.removeprefix("IPv6:"))
+    return Connect(_text(name), "")
+
+
+def header_of(data: bytes) -> tuple[str, bytes]:
+    """Name and value of a header field; a name that is not ASCII is one that no field can have."""
+    name, _, value = data.partition(b"\0")
+    return name.decode("latin-1"), value.removesuffix(b"\0")
+
+
+def negotiated(actions: int, steps: int, macros: Mapping[bytes, str]) -> bytes:
+    """Our part of the negotiation. macros: by step, those that we ask for; empty where the MTA lets nobody choose."""
+    wanted = b"".join(
+        struct.pack(">I", MACRO_STAGE[step]) + _bytes(names) + b"\0" for step, names in macros.items()
+    )
+    return packet(b"O", struct.pack(">III", VERSION, actions, steps) + wanted)
+
+
+def packet(command: bytes, data: bytes = b"") -> bytes:
+    """One packet to the MTA."""
+    return struct.pack(">I", len(data) + 1) + command + data
+
+
+def reply(code: str, status: str, text: str) -> bytes:
+    """A reply of our own. The MTA takes ``%`` for the beginning of something, and ``%%`` for itself."""
+    return packet(b"y", _bytes(f"{code} {status} {text}".replace("%", "%%")) + b"\0")
+
+
+def quarantine(reason: str) -> bytes:
+    """Hold the message."""
+    return packet(b"q", _bytes(reason) + b"\0")
+
+
+def operations(wanted: Iterable[Operation]) -> bytes:
+    """Edits, in order."""
+    return b"".join(map(_operation, wanted))
+
+
+def _operation(operation: Operation) -> bytes:  # noqa: PLR0911 - a table
+    match operation:
+        case Delete(name, occurrence):
+            return packet(b"m", struct.pack(">I", occurrence) + _strings(name, ""))
+        case Change(name, occurrence, value):
+            return packet(b"m", struct.pack(">I", occurrence) + _strings(name, f" {value}"))
+        case Insert(index, name, value):
+            return packet(b"i", struct.pack(">I", index) + _strings(name, f" {value}"))
+        case Append(name, value):
+            return packet(b"h", _strings(name, f" {value}"))
+        case AddRecipient(address):
+            return packet(b"+", _strings(f"<{address}>"))
+        case RemoveRecipient(address):
+            return packet(b"-", _strings(f"<{address}>"))
+        case ChangeSender(address):
+            return packet(b"e", _strings(f"<{address}>"))
+        case ReplaceBody(body):
+            chunks = range(0, len(body) or 1, CHUNK_BYTES)
+            return b"".join(packet(b"b", body[start : start + CHUNK_BYTES]) for start in chunks)
+
+
+def _strings(*texts: str) -> bytes:
+    return b"".join(_bytes(text) + b"\0" for text in texts)
+
+
+def _bytes(text: str) -> bytes:
+    """Without NUL, which would end it early."""
+    return text.encode("utf-8", "surrogateescape").replace(b"\0", b"?")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
