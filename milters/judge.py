@@ -10,6 +10,7 @@ import time
 from milters.build import Program
 from milters.session import CONTINUE, Answer, Session, answer
 from tamis import metrics
+from tamis.errors import TempFail
 from tamis.log import Log
 from tamis.outcome import from_exception
 from tamis.pipeline import Decision
@@ -46,11 +47,13 @@ class Judge:
         started, size_bytes = time.monotonic(), 0
         said = CONTINUE
         try:
+            if not session.whole and self.asks(Stage.END_OF_MESSAGE):  # a reload has brought it meanwhile
+                session.failure = TempFail("4.3.0", "New checks have come meanwhile, try again later")
             if session.failure is not None:
                 said = answer(Decision(from_exception(session.failure)))
             else:
-                message = session.finish()
-                size_bytes = message.size_bytes
+                message = session.finish() if session.whole else None
+                size_bytes = message.size_bytes if message else 0
                 txn = session.transaction(message=message)
                 said = answer(await self._program.pipeline.run(Stage.END_OF_MESSAGE, txn))
         except Exception as exc:  # see judge

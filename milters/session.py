@@ -48,9 +48,12 @@ _LINE_END = re.compile(rb"\r?\n([ \t]?)")
 
 
 class Session:
-    """One connection of the MTA; `failure` is the first thing that went wrong with the message in hand."""
+    """One connection of the MTA; `failure` is the first thing that went wrong with the message in hand.
 
-    def __init__(self) -> None:
+    whole: the MTA was asked for the content; where no check looks at it, it is not."""
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
         self.client_address = ""
         self.client_name = ""
         self.reverse_client_name = ""

@@ -57,6 +57,7 @@ _SILENT = {
     "body": milter.P_NR_BODY,
 }
 
+_NO_CONTENT = milter.P_NOBODY | milter.P_NOHDRS | milter.P_NOEOH
 _STAGES = {
     "connect": Stage.CONNECT,
     "helo": Stage.HELO,
@@ -73,7 +74,7 @@ class _Connection:
 
     def __init__(self, host: Host, protocol: int) -> None:
         self.host = host
-        self.session = Session()
+        self.session = Session(whole=protocol & _NO_CONTENT != _NO_CONTENT)
         self.in_message = False
         self.protocol = protocol
 
@@ -127,6 +128,8 @@ class _Steps:
         for step, silent in _SILENT.items():
             if step not in _STAGES or not host.asks(_STAGES[step]):
                 wanted |= silent
+        if not host.asks(Stage.END_OF_MESSAGE):
+            wanted |= _NO_CONTENT
         options[0] &= _ACTIONS
         options[1] = offered & wanted
         options[2] = options[3] = 0

@@ -153,7 +153,10 @@ class Connection(asyncio.Protocol):
         for command, silent in wire.SILENT.items():
             if command not in _STAGES or not self._judge.asks(_STAGES[command]):
                 wanted |= silent
+        if not self._judge.asks(Stage.END_OF_MESSAGE):
+            wanted |= wire.NO_CONTENT
         self._steps = offer.steps & wanted
+        self._session.whole = self._steps & wire.NO_CONTENT != wire.NO_CONTENT
         macros = MACROS if offer.actions & wire.SETSYMLIST else {}
         self._transport.write(wire.negotiated(offer.actions & wire.ACTIONS, self._steps, macros))
 
@@ -170,7 +173,7 @@ class Connection(asyncio.Protocol):
         else:
             self._leave_message()
             if command == b"K":  # the MTA uses this connection for another client
-                self._session, self._macros = Session(), {}
+                self._session, self._macros = Session(whole=self._session.whole), {}
 
     def _mail(self, session: Session, words: tuple[str, ...]) -> None:
         session.mail(_first(words), self._macro("auth_authen"), self._macro("auth_type"))

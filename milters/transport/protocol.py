@@ -28,7 +28,8 @@ QUARANTINE, CHGFROM, SETSYMLIST = 0x20, 0x40, 0x100
 ACTIONS = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT | CHGHDRS | QUARANTINE | CHGFROM
 
 # Steps (SMFIP_*): no such step at all, and steps that await no reply.
-NO_UNKNOWN, NO_DATA = 0x100, 0x200
+NO_UNKNOWN = 0x100
+NO_CONTENT = 0x10 | 0x20 | 0x40  # body, header, end of header
 HDR_LEADSPC = 0x100000
 SILENT = {
     b"C": 0x1000, b"H": 0x2000, b"M": 0x4000, b"R": 0x8000, b"T": 0x10000, b"L": 0x80, b"N": 0x40000, b"B": 0x80000,

@@ -17,7 +17,7 @@ import pytest
 from demo.install import install
 from demo.layout import OWNER
 from demo.nameserver import NameServer
-from tests.milters.client import HDR_LEADSPC, Client, Outcome
+from tests.milters.client import HDR_LEADSPC, NOT_WANTED, Client, Outcome
 from tests.milters.house import Milter, environment, free_port, running, until
 
 pytestmark = pytest.mark.integration
@@ -239,6 +239,27 @@ def test_sighup_takes_the_new_file_and_keeps_the_old_one_if_it_is_bad(milter: Mi
     until(lambda: milter.count("reload refused") > 0, "a refusal in the log")
     assert send(milter).inserted[0][2].startswith(" new.test;")
     assert milter.metric("tamis_config_last_reload_successful") == 0
+
+
+def test_content_that_no_check_looks_at_is_not_asked_for(milter: Milter) -> None:
+    """A session that began without it cannot answer for a check that a reload brings."""
+    bare = milter.config.read_text().replace("[milter.checks.authenticate]\n", "")
+    milter.config.write_text(bare)
+    milter.process.send_signal(signal.SIGHUP)
+    until(lambda: not send(milter).inserted, "the check to go")
+    with Client(milter.socket) as mta:
+        for step in (b"L", b"N", b"B"):
+            assert mta.steps & NOT_WANTED[step]
+        mta.connect()
+        mta.mail("a@example.org")
+        mta.rcpt("b@example.net")
+        assert mta.message(FIELDS) == Outcome(b"c")
+        milter.config.write_text(bare + "[milter.checks.authenticate]\n")
+        milter.process.send_signal(signal.SIGHUP)
+        until(lambda: bool(send(milter).inserted), "the check")
+        mta.mail("a@example.org")
+        mta.rcpt("b@example.net")
+        assert mta.message(FIELDS).reply == "451 4.3.0 New checks have come meanwhile, try again later"
 
 
 def test_sigterm_lets_a_message_end_that_has_begun(milter: Milter) -> None:
