@@ -19,7 +19,7 @@ from pathlib import Path
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
 from tamis import metrics
-from tamis.check import SelfTesting, Services
+from tamis.check import Attended, SelfTesting, Services
 from tamis.config.command import answer, config_path, configuration, make_parser
 from tamis.config.load import load
 from tamis.dns import DnsResolver
@@ -141,7 +141,7 @@ class _Program:
         self._state = state
         self._listeners = listeners
         self._retiring: set[asyncio.Task[None]] = set()
-        self._testing: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     async def live(self, life: Life, checks: tuple[Configured, ...]) -> None:
         """Serve until it is time to stop."""
@@ -150,11 +150,11 @@ class _Program:
         server = PolicyServer(pipeline, self._log, config.connections, config.idle)
         servers = await accept_on(self._listeners, server.connect)
         sweep = asyncio.create_task(server.sweep())
-        self._test(checks)
+        self._attend(checks, pipeline)
         await life.until_stopped(lambda: self._reload(server), f"{len(servers)} listeners")
         sweep.cancel()
-        if self._testing is not None:
-            self._testing.cancel()
+        for task in self._beside:
+            task.cancel()
         for listening in servers:
             listening.close()
         limit_s = self._root.policyd.deadline + DRAIN_MARGIN_S
@@ -165,7 +165,7 @@ class _Program:
 
     def _pipeline(self, root: Root, checks: tuple[Configured, ...], state: _State) -> Pipeline:
         hostname = root.hostname or socket.getfqdn()
-        services = Services(state.store, state.dns, time.time, hostname, self._log)
+        services = Services(state.store, state.dns, time.time, hostname, self._log, tells=True)
         return Pipeline("policyd", checks, services, self._log, state.journal, root.policyd.deadline)
 
     async def _reload(self, server: PolicyServer) -> None:
@@ -182,15 +182,21 @@ class _Program:
         self._root, self._state, server.pipeline = root, state, pipeline
         for name in changed_at_start(old_root.policyd, root.policyd):
             self._log.warning("a changed option waits for a restart", option=f"policyd.{name}")
-        self._test(checks)
+        self._attend(checks, pipeline)
         if state != old:
             self._retire(old, server)
 
-    def _test(self, checks: tuple[Configured, ...]) -> None:
-        """Look beside the requests whether the services that checks depend on are as they should be."""
-        if self._testing is not None:
-            self._testing.cancel()
-        self._testing = asyncio.create_task(_self_test(checks, self._state.dns, self._log))
+    def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline) -> None:
+        """Beside the requests: look whether the services that checks depend on are as they should be, and let checks
+        fetch what they need."""
+        for task in self._beside:
+            task.cancel()
+        self._beside = [asyncio.create_task(_self_test(checks, self._state.dns, self._log))]
+        self._beside += [
+            asyncio.create_task(_attended(each.label, each.check, pipeline.services))
+            for each in checks
+            if each.mode != "off" and isinstance(each.check, Attended)
+        ]
 
     def _retire(self, old: _State, server: PolicyServer) -> None:
         """Close what is in use no more, once the requests that know it have ended."""
@@ -211,6 +217,13 @@ async def _self_test(checks: tuple[Configured, ...], dns: DnsResolver, log: Log)
             for text, advice in await configured.check.self_test(dns):
                 if advice:
                     log.warning("self-test", check=configured.label, found=text, advice=advice)
+
+
+async def _attended(label: str, check: Attended, services: Services) -> None:
+    try:
+        await check.attend(services)
+    except Exception as exc:
+        services.log.exception("a check is attended no more", exc, check=label)
 
 
 async def _close_after(requests: set[asyncio.Task[None]], old: _State, new: _State) -> None:

@@ -2,6 +2,7 @@
 
     fail = "reject"                                      # REJECT in the check's own words
     softfail = "pass"                                    # no objection
+    neutral = "score 1.5"                                # no objection, but later checks know: also "tag NAME"
     temperror = "450 4.7.24 {domain} cannot be asked"    # in the admin's words
 
 `policyd.wording` knows what may be said and how remote values are made harmless.
@@ -9,37 +10,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policyd import wording
 from policyd.wording import OBJECTIONS, Wording
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import Kind, Verdict, passed
+from tamis.verdict import Edit, Kind, Verdict
 
 PASSES = "pass"
-WORDS = "pass, defer, reject or an access(5) action"
+WORDS = "pass, defer, reject, score N, tag NAME or an access(5) action"
+TAG = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 # What every transaction can fill in; a check adds its own.
 PLACEHOLDERS = ("sender", "recipient", "client_address", "client_name", "helo_name", "sasl_username")
 
+_SCORE = re.compile(r"score\s+([+-]?\d{1,6}(?:\.\d{1,6})?)", re.ASCII | re.IGNORECASE)
 _CLASS = {Kind.DEFER: "4", Kind.REJECT: "5"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said. wording: None for no objection."""
+    """What is said. wording: None for no objection. score, tags: what is left for the checks behind."""
 
     wording: Wording | None
+    score: float = 0.0
+    tags: tuple[str, ...] = ()
 
     @property
     def objects(self) -> bool:
-        """Whether it keeps the message from going its way, or marks it."""
-        return self.wording is not None
+        """Whether it keeps the message from going its way, marks it, or leaves something for later checks."""
+        return self.wording is not None or bool(self.score or self.tags)
 
     def verdict(self, values: Mapping[str, str], reason: str) -> Verdict:
         """The verdict with *values* in place of the placeholders; *reason* stands in log and journal."""
-        return passed(reason=reason) if self.wording is None else self.wording.verdict(values, reason)
+        if self.wording is None:
+            return Verdict(Kind.PASS, reason=reason, score=self.score, tags=self.tags)
+        return self.wording.verdict(values, reason)
 
 
 def answer(text: str, detail: str, sentence: str) -> Answer:
@@ -49,6 +57,10 @@ def answer(text: str, detail: str, sentence: str) -> Answer:
     word = text.strip()
     if word.lower() == PASSES:
         return Answer(None)
+    if found := _SCORE.fullmatch(word):
+        return Answer(None, score=float(found[1]))
+    if tag := _tag(word):
+        return Answer(None, tags=(tag,))
     if word.upper() in OBJECTIONS:
         kind = OBJECTIONS[word.upper()]
         status = f"{_CLASS[kind]}.{detail} " if kind in _CLASS else ""
@@ -62,10 +74,23 @@ def answer(text: str, detail: str, sentence: str) -> Answer:
 def problems(key: str, text: str, stages: Collection[Stage], placeholders: Collection[str]) -> Iterator[str]:
     """What is wrong with the option *key*: one line for each fault."""
     word = text.strip()
-    if word.lower() == PASSES or word.upper() in OBJECTIONS:
+    if word.lower() == PASSES or word.upper() in OBJECTIONS or _SCORE.fullmatch(word) or _tag(word):
         return
     for sentence in wording.problems(text, stages, placeholders):
         yield f"{key}: {sentence}"
+
+
+def _tag(text: str) -> str:
+    """NAME of ``tag NAME``; "" for anything else."""
+    word, _, name = text.partition(" ")
+    return name.strip() if word.lower() == "tag" and TAG.fullmatch(name.strip()) else ""
+
+
+def together(passes: Sequence[Verdict], reason: str, *edits: Edit) -> Verdict:
+    """One pass of several, with more *edits*."""
+    marks = (*(edit for one in passes for edit in one.edits), *edits)
+    tags = tuple(dict.fromkeys(tag for one in passes for tag in one.tags))
+    return Verdict(Kind.PASS, reason=reason, edits=marks, score=sum(one.score for one in passes), tags=tags)
 
 
 def values_of(txn: Transaction) -> dict[str, str]:

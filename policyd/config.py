@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policyd.checks import CHECKS
+from policyd.checks.rules import Rules
 from policyd.server import MIN_IDLE_S
 from tamis.config.load import Loader
 from tamis.config.log import LogConfig
@@ -77,4 +78,11 @@ class Root:
 
 def assemble(loader: Loader) -> tuple[Root, tuple[Configured, ...]]:
     """What the policy daemon reads from the file: its tables, and its checks in their order."""
-    return loader.build(Root), configure_checks(loader, "policyd.checks", CHECKS)
+    root, checks = loader.build(Root), configure_checks(loader, "policyd.checks", CHECKS)
+    labels = [one.label for one in checks]
+    for n, one in enumerate(checks):
+        if isinstance(one.check, Rules):
+            for place, label, sentence in one.check.strangers(labels[:n], labels[n:]):
+                where = ("policyd", "checks", one.label, "rule", place, "when", "check", label)
+                loader.report(where, sentence)
+    return root, checks

@@ -7,10 +7,12 @@ taken for another combination, goes in as a digest; the rest stays readable for 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import Literal
 
+from policyd.geo import Geo
 from tamis.transaction import Transaction, domain_of
 
 KeyName = Literal[
@@ -23,9 +25,12 @@ KeyName = Literal[
     "client_address",
     "client_network",
     "helo_name",
+    "country",
+    "asn",
 ]
+Reader = tuple[Callable[[Transaction], str], bool]  # what it reads, and whether the client may leave it empty
 
-KEYS: dict[KeyName, Callable[[Transaction], str]] = {
+_KEYS: dict[KeyName, Callable[[Transaction], str]] = {
     "sasl_username": lambda txn: txn.sasl_username,
     "sasl_domain": lambda txn: domain_of(txn.sasl_username),
     "sender": lambda txn: txn.sender,
@@ -33,28 +38,64 @@ KEYS: dict[KeyName, Callable[[Transaction], str]] = {
     "recipient": lambda txn: txn.recipient,
     "recipient_domain": lambda txn: domain_of(txn.recipient),
     "client_address": lambda txn: txn.client_address,
-    "client_network": lambda txn: txn.client_network(),
     "helo_name": lambda txn: txn.helo_name,
 }
 
 # What the remote side may leave empty at will: in a combination that must not lift the limit.
 CHOSEN_BY_THE_CLIENT = frozenset({"sender", "sender_domain", "recipient", "recipient_domain", "helo_name"})
 OF_ONE_RECIPIENT = frozenset({"recipient", "recipient_domain"})
+OF_GEOIP = frozenset({"country", "asn"})
+UNKNOWN = "unknown"  # all addresses that no file knows are one country: to come from there lifts no limit
 
 _READABLE = re.compile(r"[!\"$-z~]{1,80}")  # not: "#" marks a digest, "{" and "}" a Redis slot, "|" parts
 _NOTHING = "<>"
 
 
-def identity(names: Sequence[KeyName], txn: Transaction) -> str:
-    """Who is counted, lower case; "" for nobody: one of *names* has no value.
+def readers(
+    names: Sequence[KeyName], ipv4_prefix: int = 24, ipv6_prefix: int = 64, geoip: Sequence[str] = ()
+) -> tuple[Reader, ...]:
+    """What reads the attributes *names*. A MaxMind file that cannot be opened is one of `geo_problems`."""
+    keys = dict(_KEYS)
+    keys["client_network"] = lambda txn: txn.client_network(ipv4_prefix, ipv6_prefix)
+    if not OF_GEOIP.isdisjoint(names):
+        known = [found for path in geoip if isinstance(found := _geo(path), Geo)]
+        keys["country"] = lambda txn: next(
+            filter(None, (g.country(txn.client_address) for g in known)), UNKNOWN
+        )
+        keys["asn"] = lambda txn: f"AS{next(filter(None, (g.asn(txn.client_address) for g in known)), 0)}"
+    return tuple((keys.get(name, lambda _: ""), name in CHOSEN_BY_THE_CLIENT) for name in names)
+
+
+def geo_problems(names: Sequence[KeyName], geoip: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the MaxMind files that *names* need."""
+    wanted = sorted(OF_GEOIP.intersection(names))
+    if wanted and not geoip:
+        yield f"geoip: must name a MaxMind file, for key has {wanted[0]}"
+    if geoip and not wanted:
+        yield "geoip: is not needed, for key has neither country nor asn"
+    for path in geoip:
+        found = _geo(path)
+        if isinstance(found, str):
+            yield f"geoip: {found}"
+
+
+def _geo(path: str) -> Geo | str:
+    try:
+        return Geo.open(Path(path))
+    except ValueError as exc:
+        return str(exc)
+
+
+def identity(parts: Sequence[Reader], txn: Transaction) -> str:
+    """Who is counted, lower case; "" for nobody: one of *parts* has no value.
 
     In a combination an empty value that the client may choose counts as a value of its own."""
-    if len(names) == 1:
-        value = KEYS[names[0]](txn)
+    if len(parts) == 1:
+        value = parts[0][0](txn)
         return word(value) if value else ""
     words = []
-    for name in names:
-        value = KEYS[name](txn) or (_NOTHING if name in CHOSEN_BY_THE_CLIENT else "")
+    for read, chosen in parts:
+        value = read(txn) or (_NOTHING if chosen else "")
         if not value:
             return ""
         words.append(word(value))

@@ -4,9 +4,9 @@
 
 What Postfix would take for something else is refused when the configuration loads, with a sentence for each
 fault: digits only and nothing at all mean PERMIT, an unknown word is a 451 for every client, a bare enhanced
-status code crashed Postfix before March 2026 (CVE-2026-43964). Only objections and PREPEND can be written: a
+status code crashed Postfix before March 2026 (CVE-2026-43964). Only actions that do something can be written: a
 check that finds nothing passes without words. Values come from the remote side: they are cut and cleaned, and
-never stand where a status code is read.
+never stand where a status code is read, nor in where a message goes (FILTER, REDIRECT, BCC).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from policyd.reply import NO_MESSAGE, NO_PREPEND, Worded
+from policyd.reply import NO_MESSAGE, NO_PREPEND, STEERING, Worded
 from tamis.outcome import TABLE, clean
 from tamis.transaction import Stage
-from tamis.verdict import AddHeader, Kind, Verdict, passed
+from tamis.verdict import AddHeader, Kind, PostfixAction, Verdict, passed
 
 # access(5) of Postfix 3.7 to 3.11, sorted by what they do to a message.
 OBJECTIONS: dict[str, Kind] = {
@@ -30,7 +30,7 @@ OBJECTIONS: dict[str, Kind] = {
     "HOLD": Kind.HOLD,
     "DISCARD": Kind.DISCARD,
 }
-PASSING = frozenset({"OK", "RELAY", "DUNNO", "WARN", "INFO", "FILTER", "REDIRECT", "BCC"})
+PASSING = frozenset({"OK", "RELAY", "DUNNO"})
 PREPEND = "PREPEND"
 
 _STATUS = {Kind.DEFER: "4.7.1", Kind.REJECT: "5.7.1"}  # Postfix's own for these words
@@ -40,6 +40,13 @@ _MAX_VALUE_BYTES = 100
 
 _CODE = re.compile(r"[45]\d\d", re.ASCII)
 _STATUS_AND_TEXT = re.compile(r"(?:([245]\.\d{1,3}\.\d{1,3})(?!\S))?\s*(.*)", re.ASCII)
+_ARGUMENT: dict[str, tuple[re.Pattern[str], str]] = {
+    "FILTER": (re.compile(r"[\w-]+:[^\s{}]*", re.ASCII), "TRANSPORT:DESTINATION"),
+    "REDIRECT": (re.compile(r"[^\s<>@,]+@[^\s<>@,]+"), "an address: USER@DOMAIN"),
+    "BCC": (re.compile(r"[^\s<>@,]+@[^\s<>@,]+"), "an address: USER@DOMAIN"),
+    "WARN": (re.compile(r".*"), ""),
+    "INFO": (re.compile(r".*"), ""),
+}
 _HEADER = re.compile(r"([!-9;-~]{1,76}):\s*(.*)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}", re.ASCII)
 
@@ -59,6 +66,8 @@ class Wording:
         text = _PLACEHOLDER.sub(lambda m: clean(values[m[1]], _MAX_VALUE_BYTES).strip() or "-", self.text)
         if self.word == PREPEND:
             return passed(AddHeader(self.header, text), reason=reason)
+        if self.word in _ARGUMENT:
+            return passed(PostfixAction(self.word, text), reason=reason)
         return Worded(self.kind, self.status, text, reason, word=self.word)
 
 
@@ -70,6 +79,11 @@ def parse(reply: str) -> Wording:
         if not (header := _HEADER.fullmatch(rest.strip())):
             raise ValueError("PREPEND needs a header field: NAME: VALUE")
         return Wording(word, Kind.PASS, "", header[2].strip(), header[1])
+    if word in _ARGUMENT:
+        pattern, what = _ARGUMENT[word]
+        if not pattern.fullmatch(rest.strip()):
+            raise ValueError(f"{word} needs {what}")
+        return Wording(word, Kind.PASS, "", rest.strip())
     kind = _kind(word)
     if kind in {Kind.HOLD, Kind.DISCARD}:
         return Wording(word, kind, "", rest.strip())
@@ -87,7 +101,7 @@ def _kind(word: str) -> Kind:
         raise ValueError(f"{word} lets the message pass; a reply is what an objecting check says")
     if word.isdigit():
         raise ValueError(f"{word}: a code is 4NN or 5NN")
-    near = difflib.get_close_matches(word, [*OBJECTIONS, PREPEND], 1)
+    near = difflib.get_close_matches(word, [*OBJECTIONS, PREPEND, *_ARGUMENT], 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"{word} is no action of access(5), Postfix would answer 451 to everyone{hint}")
 
@@ -119,7 +133,7 @@ def _text_problems(reply: str, wording: Wording) -> Iterator[str]:
     """A status code alone, one of another class than the code, and text made of remote values only."""
     rest = reply.strip().partition(" ")[2].strip()
     own_words = any(c.isalpha() for c in _PLACEHOLDER.sub("", rest))
-    if rest and not own_words and wording.kind not in {Kind.HOLD, Kind.DISCARD}:
+    if rest and not own_words and wording.kind in _STATUS:
         yield "needs words of its own after the code: a bare status code crashed Postfix (CVE-2026-43964)"
     if wording.status and wording.status[0] != TABLE[wording.kind].status[0]:
         yield f"{wording.status} does not fit {wording.word}"
@@ -128,7 +142,7 @@ def _text_problems(reply: str, wording: Wording) -> Iterator[str]:
 def _stage_problems(wording: Wording, stages: Collection[Stage]) -> Iterator[str]:
     if wording.word == PREPEND:
         barred = NO_PREPEND
-    elif wording.kind in {Kind.HOLD, Kind.DISCARD}:
+    elif wording.kind in {Kind.HOLD, Kind.DISCARD} or wording.word in STEERING:
         barred = NO_MESSAGE
     else:
         return
@@ -142,5 +156,7 @@ def _placeholder_problems(wording: Wording, placeholders: Collection[str]) -> It
         yield f"{{{name}}} is no placeholder; known are {', '.join(sorted(placeholders))}"
     if set("{}") & set(_PLACEHOLDER.sub("", wording.text + wording.header)) or "{" in wording.word:
         yield "holds a brace that belongs to no placeholder"
+    if wording.word in STEERING and used:
+        yield f"{wording.word} takes no placeholder: no remote value may say where a message goes"
     if wording.word == PREPEND and "recipient" in used:
         yield "PREPEND must not name the recipient: it would show blind copies to everyone"

@@ -25,13 +25,15 @@ class Services:
     """What a check may ask the world; built once by the program, passed to every run.
 
     clock: seconds since the epoch. hostname: our own name, as in HELO and authserv-id. log: for what is no verdict and
-    an admin must know, such as a file that could not be read again; verdicts are logged by the pipeline."""
+    an admin must know, such as a file that could not be read again; verdicts are logged by the pipeline. tells: this is
+    no rehearsal, so a check may send notices to people."""
 
     store: Store
     dns: Resolver
     clock: Callable[[], float]
     hostname: str
     log: Log = field(default_factory=Log.null)
+    tells: bool = False
 
 
 class Check(Protocol):
@@ -56,4 +58,13 @@ class SelfTesting(Protocol):
 
     async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
         """What was found, each with what to do about it, "" where all is well. Asked by `tamis doctor` and at start."""
+        ...
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """A check with work to do beside the requests, so that no request has to wait for it."""
+
+    async def attend(self, services: Services) -> None:
+        """Started with the check and cancelled when that is used no more; may end by itself."""
         ...

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +38,13 @@ class RedisServer:
         command += ["--dir", str(self.directory), "--logfile", str(log), *self.options]
         self.process = subprocess.Popen(command)
         deadline = time.monotonic() + START_S
-        while not self._answers():
+        while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"redis-server does not start:\n{log.read_text()}")
             time.sleep(0.01)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers at all."""
         with socket.socket(socket.AF_UNIX) as peer:
             try:
                 peer.connect(str(self.socket))
@@ -93,32 +94,133 @@ def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
         server.kill()
 
 
+def wait_for(condition: Callable[[], bool], within_s: float = START_S) -> None:
+    """Wait until *condition* holds; RuntimeError if it takes too long."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError("Redis takes too long")
+        time.sleep(0.02)
+
+
+@dataclass
+class Cluster:
+    """Masters that share the slots, and for each as many replicas. Each can be reached by its socket too."""
+
+    masters: list[RedisServer]
+    replicas: list[RedisServer]
+    ports: list[int]
+
+    @property
+    def url(self) -> str:
+        """Only some of the masters are named: the others must be found."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:2])
+
+    def owner(self, key: str) -> RedisServer:
+        """The first master that has the slot of *key*, at the beginning."""
+        slot = int(self.masters[0].cli("CLUSTER", "KEYSLOT", key))
+        return self.masters[slot * len(self.masters) // 16384]
+
+    def is_up(self, nodes: list[RedisServer]) -> bool:
+        """Whether all *nodes* say that all is well."""
+        return all("cluster_state:ok" in node.cli("CLUSTER", "INFO") for node in nodes)
+
+
 @contextmanager
-def redis_cluster(directory: Path, masters: int = 3) -> Iterator[list[RedisServer]]:
-    """That many masters which share the slots, no replicas; each can be reached by its socket."""
+def redis_cluster(
+    directory: Path, masters: int = 3, *, replicas: bool = False, options: tuple[str, ...] = ()
+) -> Iterator[Cluster]:
+    """A cluster that notices within half a second that a node is away. *options*: of each node, besides."""
     with ExitStack() as stack:
-        servers, addresses = [], []
-        for number in range(masters):
-            home = directory / str(number)
+        nodes, ports, buses = [], [], []
+        for number in range(2 * masters if replicas else masters):
+            home = directory / f"node{number}"
             home.mkdir()
-            port, bus = str(free_port()), str(free_port())
-            options = (
-                "--port",
-                port,
-                "--bind",
-                "127.0.0.1",
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                bus,
+            ports.append(free_port())
+            buses.append(free_port())
+            words = ["--port", str(ports[-1]), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+            words += ["--cluster-port", str(buses[-1]), "--cluster-node-timeout", "500"]
+            words += ["--repl-diskless-sync-delay", "0"]
+            nodes.append(stack.enter_context(redis_server(home, *words, *options)))
+        for number, node in enumerate(nodes[:masters]):
+            first, end = (16384 * n // masters + (16384 * n % masters > 0) for n in (number, number + 1))
+            node.cli("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            node.cli("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+        for port, bus in zip(ports[1:], buses[1:], strict=True):
+            nodes[0].cli("CLUSTER", "MEET", "127.0.0.1", str(port), str(bus))
+        names = [node.cli("CLUSTER", "MYID") for node in nodes]
+        wait_for(lambda: all(all(name in node.cli("CLUSTER", "NODES") for name in names) for node in nodes))
+        for node, name in zip(nodes[masters:], names, strict=False):
+            node.cli("CLUSTER", "REPLICATE", name)
+        wait_for(
+            lambda: all(
+                "master_link_status:up" in node.cli("INFO", "replication") for node in nodes[masters:]
             )
-            servers.append(stack.enter_context(redis_server(home, *options)))
-            addresses.append(f"127.0.0.1:{port}")
-        create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
-        subprocess.run(create, check=True, capture_output=True, timeout=60)
-        deadline = time.monotonic() + START_S
-        while any("cluster_state:ok" not in server.cli("CLUSTER", "INFO") for server in servers):
-            if time.monotonic() > deadline:
-                raise RuntimeError("the cluster does not come up")
-            time.sleep(0.05)
-        yield servers
+        )
+        cluster = Cluster(nodes[:masters], nodes[masters:], ports[:masters])
+        wait_for(lambda: cluster.is_up(nodes))
+        yield cluster
+
+
+@dataclass
+class Sentinels:
+    """A master and its replica, watched by three Sentinels."""
+
+    master: RedisServer
+    replica: RedisServer
+    watchers: list[RedisServer]
+    ports: list[int]
+
+    @property
+    def url(self) -> str:
+        return "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.ports) + "/mymaster"
+
+    def fail_over(self) -> None:
+        """Wait until the Sentinels have made the replica master."""
+        wait_for(lambda: "role:master" in self.replica.cli("INFO", "replication"), 30.0)
+
+
+@contextmanager
+def redis_sentinels(directory: Path) -> Iterator[Sentinels]:
+    """They notice within half a second that the master is away."""
+    with ExitStack() as stack:
+        port, other = free_port(), free_port()
+        pair = []
+        for number, (here, options) in enumerate(
+            ((port, ()), (other, ("--replicaof", "127.0.0.1", str(port))))
+        ):
+            home = directory / f"server{number}"
+            home.mkdir()
+            words = ("--port", str(here), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
+            pair.append(stack.enter_context(redis_server(home, *words, *options)))
+        wait_for(lambda: "master_link_status:up" in pair[1].cli("INFO", "replication"))
+        watchers, ports = [], [free_port() for _ in range(3)]
+        for number, here in enumerate(ports):
+            home = directory / f"sentinel{number}"
+            home.mkdir()
+            (home / "sentinel.conf").write_text(
+                f"port {here}\nbind 127.0.0.1\nunixsocket {home}/redis.sock\ndir {home}\nlogfile {home}/redis.log\n"
+                f"sentinel monitor mymaster 127.0.0.1 {port} 2\n"
+                "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"
+            )
+            watchers.append(stack.enter_context(redis_sentinel(home)))
+        knows = ("num-other-sentinels", "2"), ("num-slaves", "1")
+        wait_for(lambda: all(_says(w, *pair) for w in watchers for pair in knows))
+        yield Sentinels(*pair, watchers, ports)
+
+
+def _says(watcher: RedisServer, name: str, value: str) -> bool:
+    words = watcher.cli("SENTINEL", "MASTER", "mymaster").split("\n")
+    return words[words.index(name) + 1] == value
+
+
+@contextmanager
+def redis_sentinel(directory: Path) -> Iterator[RedisServer]:
+    """One Sentinel, by the sentinel.conf in *directory*."""
+    server = RedisServer(directory)
+    server.process = subprocess.Popen(["redis-server", str(directory / "sentinel.conf"), "--sentinel"])
+    try:
+        wait_for(server.answers)
+        yield server
+    finally:
+        server.kill()

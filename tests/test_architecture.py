@@ -36,9 +36,10 @@ ROOMS = {
     "cryptography": ("tamis/auth/dkim_key.py", "tamis/auth/keys.py"),
     "publicsuffixlist": ("tamis/auth/psl.py",),
     "spf": ("tamis/auth/spf.py",),
-    "sqlalchemy": ("lda/users/sql.py",),
+    "sqlalchemy": ("lda/users/sql.py", "tamis/sql.py", "policyd/tables/sql.py"),
     "ldap3": ("lda/users/ldap_connection.py",),
-    "yaml": ("tamis/cli/zone.py",),
+    "maxminddb": ("policyd/geo.py",),
+    "yaml": ("tamis/cli/zone.py", "tamis/cli/policy/importing/policyd_rate_limit.py"),
     "prometheus_client": ("tamis/metrics", "tamis/service"),
 }
 
@@ -55,6 +56,8 @@ FLOOR = {
         "tamis.bridge",
         "tamis.room",
         "tamis.worker_counters",
+        "tamis.sql",
+        "tamis.threads",
     ),
     2: ("tamis.check", "tamis.auth", "tamis.pipeline", "tamis.registry", "tamis.service"),
     3: ("tamis.cli",),

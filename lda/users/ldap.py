@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from lda.users import User
 from lda.users.rows import split_name, user_of
-from lda.users.threads import Threads
 from tamis.config.schema import Duration, Secret, option
 from tamis.errors import TempFail
+from tamis.threads import Threads
 
 if TYPE_CHECKING:
     from lda.users.ldap_connection import Entry
@@ -92,7 +92,7 @@ class Ldap:
         from lda.users.ldap_connection import Directory, Place
 
         self._config = config
-        self._threads = Threads(config.connections)
+        self._threads = Threads(config.connections, "users")
         wanted = {name for text in config.attributes.values() for name in _named(text)}
         self._directory = Directory(
             Place(

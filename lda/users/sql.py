@@ -8,26 +8,18 @@ Whatever is wrong with the database is temporary, and what it is stands in our l
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lda.users import User
 from lda.users.rows import MAX_FIELDS, split_name, user_of
-from lda.users.threads import Threads
+from tamis import sql
 from tamis.config.schema import Duration, Secret, option
 from tamis.errors import TempFail
-
-if TYPE_CHECKING:
-    import sqlalchemy
+from tamis.threads import Threads
 
 _PREFIX = "userdb_"
-# What a colon in a query may begin. In quotes it is itself ('*:storage=1G'), and so it is behind a colon (a cast).
-_COLON = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|::|(?<![\w\\]):(\w+)|:""")
-_PARAMETERS = frozenset({"user", "local", "domain"})
-_MAX_IDLE_S = 300  # below the patience of firewalls and of MariaDB's wait_timeout
+_PARAMETERS = ("user", "local", "domain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,37 +43,20 @@ class SqlConfig:
 
 def complaints(config: SqlConfig) -> Iterator[str]:
     """What keeps *config* from being used: a missing library or driver, a URL or query that is none."""
-    try:
-        import sqlalchemy
-    except ImportError:
-        yield "sources: sql needs SQLAlchemy, which is not installed: pip install 'tamis[sql]'"
-        return
-    if config.url is None:
-        yield "sql.url: must be given"
-        return
-    try:
-        if _engine(config).dialect.is_async:
-            yield "sql.url: the driver must be one that waits, such as psycopg or pymysql, not one of asyncio"
-    except ImportError as exc:
-        yield f"sql.url: the driver is not installed: {exc.name}"
-    except (sqlalchemy.exc.ArgumentError, ValueError, TypeError) as exc:
-        yield f"sql.url: not a URL that SQLAlchemy knows ({type(exc).__name__})"  # its text may hold the password
-    named = {match[1] for match in _COLON.finditer(config.query) if match[1]}
-    for name in sorted(named - _PARAMETERS):
-        yield f"sql.query: :user, :local and :domain can stand in it, not :{name}"
+    for complaint in sql.complaints(config.url, config.query, _PARAMETERS):
+        yield f"sql.{complaint}"
 
 
 class Sql:
     """The source."""
 
     def __init__(self, config: SqlConfig) -> None:
-        import sqlalchemy
-
+        assert config.url is not None  # a problem that was told
         self._config = config
-        self._engine = _engine(config)
-        self._query = sqlalchemy.text(_COLON.sub(_for_text, config.query))
+        self._engine = sql.engine(config.url, config.connections, config.timeout)
+        self._query = sql.statement(config.query, _PARAMETERS)
         self._parameters = tuple(self._query.compile().params)
-        self._threads = Threads(config.connections)
+        self._threads = Threads(config.connections, "users")
         self._closed = False
 
     async def lookup(self, address: str) -> User | None:
@@ -146,63 +121,3 @@ def _string(value: object) -> str:
     if isinstance(value, bytes):  # MariaDB's VARBINARY
         return value.decode("utf-8", "surrogateescape")
     return str(value)
-
-
-def _for_text(match: re.Match[str]) -> str:
-    r"""For `sqlalchemy.text`, which sees parameters everywhere unless a backslash stands before their colons."""
-    return match[0] if match[1] in _PARAMETERS else match[0].replace(":", "\\:")
-
-
-def _engine(config: SqlConfig) -> sqlalchemy.Engine:
-    """A pool that opens nothing yet. Raises ImportError, ArgumentError, ValueError, TypeError."""
-    from sqlalchemy import create_engine, make_url
-    from sqlalchemy.pool import QueuePool
-
-    url = make_url(config.url.reveal() if config.url else "")
-    told = _PATIENCE.get(url.get_driver_name(), _no_patience)(config.timeout)
-    return create_engine(
-        url,
-        connect_args={name: value for name, value in told.items() if name not in url.query},
-        isolation_level="AUTOCOMMIT",  # one SELECT: no BEGIN and ROLLBACK around it
-        poolclass=QueuePool,
-        pool_size=config.connections,
-        max_overflow=0,
-        pool_timeout=config.timeout,
-        pool_pre_ping=True,
-        pool_recycle=_MAX_IDLE_S,
-        hide_parameters=True,
-    )
-
-
-def _no_patience(_timeout_s: float) -> Mapping[str, float]:
-    return {}
-
-
-def _libpq(timeout_s: float) -> Mapping[str, float]:
-    """libpq waits for an answer without end; the kernel tells it of a host that has gone."""
-    return {
-        "connect_timeout": max(2, math.ceil(timeout_s)),  # libpq takes 1 for 2
-        "tcp_user_timeout": math.ceil(timeout_s * 1000),
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-    }
-
-
-def _mysql(timeout_s: float) -> Mapping[str, float]:
-    whole = math.ceil(timeout_s)
-    return {"connect_timeout": whole, "read_timeout": whole, "write_timeout": whole}
-
-
-def _sqlite(timeout_s: float) -> Mapping[str, float]:
-    return {"timeout": timeout_s}
-
-
-# What a driver is told of our patience, in its own words; for others the time limit of the lookup is all.
-_PATIENCE: Mapping[str, Callable[[float], Mapping[str, float]]] = {
-    "psycopg": _libpq,
-    "psycopg2": _libpq,
-    "pymysql": _mysql,
-    "mysqldb": _mysql,
-    "pysqlite": _sqlite,
-}

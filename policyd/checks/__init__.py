@@ -9,8 +9,12 @@ from policyd.checks.dnsbl import Dnsbl
 from policyd.checks.fcrdns import Fcrdns
 from policyd.checks.greylist import Greylist
 from policyd.checks.helo import Helo
+from policyd.checks.lists import Lists
+from policyd.checks.outbound import Outbound
 from policyd.checks.quota import Quota
 from policyd.checks.ratelimit import RateLimit
+from policyd.checks.rules import Rules
+from policyd.checks.sender_login import SenderLogin
 from policyd.checks.spf import Spf
 
 CHECKS: dict[str, type[Any]] = {
@@ -22,4 +26,8 @@ CHECKS: dict[str, type[Any]] = {
     Helo.name: Helo,
     Spf.name: Spf,
     Quota.name: Quota,
+    Outbound.name: Outbound,
+    Rules.name: Rules,
+    SenderLogin.name: SenderLogin,
+    Lists.name: Lists,
 }

@@ -10,7 +10,8 @@ First the list `allow`, then `deny`, then the tables in their order; the first e
 asked by the checks that come after; Postfix is told DUNNO, for an OK would open the relay. Of all values only the
 client's address and login are not the remote side's own: an ally by sender or HELO is whoever says so.
 
-Tables are files in the text forms that Postfix reads (cidr, regexp, pcre, and the sources of hash and its kin).
+Tables are files in the text forms that Postfix reads (cidr, regexp, pcre, and the sources of hash and its kin), and
+what `policyd.tables.store` knows: SQL and Redis, each asked once for all keys of a request.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from typing import ClassVar, Literal
 
 from policyd import answers
 from policyd.answers import WORDS
+from policyd.tables.actions import StoredActions
 from policyd.tables.keyed import Kind, checked, keyed
-from policyd.tables.lines import BadLine, BadTable
+from policyd.tables.lines import BadLine
 from policyd.tables.nodes import Entry, Found, Node
 from policyd.tables.regexp import RegexpReader
 from policyd.tables.rule import Rule
-from policyd.tables.source import Ordered, Source, Table, described
+from policyd.tables.source import Ordered, Source, Table
+from policyd.tables.store import StoredTable
 from tamis.check import Services
 from tamis.config.schema import option
 from tamis.transaction import Stage, Transaction
@@ -87,7 +90,9 @@ class Access:
     )
     deny: tuple[str, ...] = option((), "answered with `reply`, written like `allow`")
     tables: tuple[str, ...] = option(
-        (), "cidr:/path, regexp:/path, texthash:/path, hash:/path (the text, not the .db); OK allows"
+        (),
+        "cidr:/path, regexp:/path, texthash:/path, hash:/path (the text, not the .db), "
+        "sql:/path, redis:/path (a file that says how to ask); OK allows",
     )
     reply: str = option("reject", "what is said of those in `deny`: " + WORDS)
     asked_at: tuple[
@@ -95,7 +100,7 @@ class Access:
     ] = option(("rcpt",), "at which commands; end_of_message is after the content")
 
     name: ClassVar[str] = "access"
-    _tables: tuple[Table | Source, ...] = field(init=False, repr=False, compare=False)
+    _tables: tuple[Table | Source | StoredActions, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         deny = answers.answer(self.reply, "7.1", "Access denied")
@@ -103,7 +108,10 @@ class Access:
             _inline(self.allow, self._kind, Rule("allow", allows=True)),
             _inline(self.deny, self._kind, Rule("deny", deny.wording)),
         ]
-        sources = [Source(spec, self._kind, self.stages) for spec in self.tables]
+        sources = [
+            (StoredActions if StoredTable.serves(spec) else Source)(spec, self._kind, self.stages)
+            for spec in self.tables
+        ]
         object.__setattr__(self, "_tables", (*lists, *sources))
 
     @property
@@ -129,13 +137,19 @@ class Access:
                 except BadLine as exc:
                     yield f"{key}: {exc}"
         for source in self._tables:
-            if isinstance(source, Source):
-                yield from (f"tables: {text}" for text in _faults(source))
+            if isinstance(source, StoredActions):
+                yield from (f"tables: {text}" for text in source.table.faults())
+            elif isinstance(source, Source):
+                yield from (f"tables: {text}" for text in source.faults())
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """What the first entry says that fits. A table that was never read is a failure."""
         values = [value[:MAX_VALUE_CHARS] for value in SUBJECTS[self.of].values(txn)]
         for each in self._tables:
+            if isinstance(each, StoredActions):
+                if rule := await each.find(values, services.log):
+                    return rule.verdict(answers.values_of(txn), ())
+                continue
             table = each.current(services.clock(), services.log) if isinstance(each, Source) else each
             for value in values:
                 if found := table.find(value):
@@ -182,13 +196,3 @@ def _entry(text: str, kind: Kind) -> Callable[[str], tuple[str, ...] | None] | N
         raise BadLine(f"{text!r} is no entry")
     checked(text, kind)
     return None
-
-
-def _faults(source: Source) -> list[str]:
-    if fault := source.problem():
-        return [fault]
-    try:
-        source.load()
-    except (OSError, BadTable) as exc:
-        return described(source.path, exc)
-    return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from policyd import answers
@@ -45,9 +45,11 @@ class _Row:
 
 @dataclass(slots=True)
 class _Score:
-    """What is known so far. unknown: weights of the lists that may still change it, by label. hits: labels."""
+    """What is known so far. unknown: weights of the lists that may still change it, by label. hits: labels.
+    whole: all of it is wanted, not only on which side of the threshold it is."""
 
     threshold: float
+    whole: bool
     unknown: dict[str, float]
     total: float = 0.0
     hits: list[str] = field(default_factory=list)
@@ -60,6 +62,8 @@ class _Score:
     @property
     def decided(self) -> bool:
         """Whether no answer can change the outcome."""
+        if self.whole and self.unknown:
+            return False
         highest = self.total + sum(weight for weight in self.unknown.values() if weight > 0)
         return self.lowest >= self.threshold or highest < self.threshold
 
@@ -121,16 +125,24 @@ class Dnsbl:
             return PASS
         score = await self._score(txn, services)
         if score.total < self.threshold:
-            return PASS if not score.hits else Answer(None).verdict({}, f"score_{score.total:g}")
+            return PASS if not score.hits else Answer(None, score.total).verdict({}, f"score_{score.total:g}")
         if score.lowest < self.threshold:
             raise TempFail("4.4.3", "A list of good clients does not answer")
         bad = [row.shown for row in self._rows if row.label in score.hits and row.options.weight > 0]
         words = {"lists": ", ".join(bad), "score": f"{score.total:g}"}
-        return self._answer.verdict(answers.values_of(txn) | words, f"score_{score.total:g}")
+        verdict = self._answer.verdict(answers.values_of(txn) | words, f"score_{score.total:g}")
+        return replace(verdict, score=verdict.score + score.total)
+
+    @property
+    def _only_counts(self) -> bool:
+        """Whether it never objects: then its score is what is wanted of it."""
+        return self._answer.wording is None
 
     async def _score(self, txn: Transaction, services: Services) -> _Score:
         """Ask all lists at once until the score is decided or time is up."""
-        score = _Score(self.threshold, {row.label: row.options.weight for row in self._rows})
+        score = _Score(
+            self.threshold, self._only_counts, {row.label: row.options.weight for row in self._rows}
+        )
         now_s = services.clock()
         loop = asyncio.get_running_loop()
         wanted = {subject for row in self._rows for subject in row.options.of}

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from policyd import answers
+from policyd.checks import greylist_providers
 from policyd.checks.greylist_lists import Exempt, exempt
+from policyd.checks.greylist_providers import WELL_KNOWN, Providers
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
 from policyd.checks.ratelimit_windows import duration
@@ -81,7 +83,11 @@ class Greylist:
     )
     ipv4_prefix: int = option(24, "clients this close are one client", at_least=8, at_most=32)
     ipv6_prefix: int = option(64, "clients this close are one client", at_least=16, at_most=128)
-    threshold: int = option(0, "only clients whose signs weigh so much wait; 0: all", at_least=0)
+    threshold: int = option(
+        0,
+        "only clients wait whose signs, and the scores of earlier checks, add up to so much; 0: all",
+        at_least=0,
+    )
     signs: Signs = option(Signs(), "what is suspicious about a client, and how much")
     exempt_clients: tuple[str, ...] = option(
         (),
@@ -91,6 +97,11 @@ class Greylist:
         (), "the same in files, written as postgrey's whitelist_clients"
     )
     exempt_domains: tuple[str, ...] = option((), "never wait: senders of these domains, if SPF passes")
+    providers: tuple[str, ...] = option(
+        (WELL_KNOWN,),
+        "never wait: the servers that the SPF records of these domains name; looked up beside the requests. "
+        f'"{WELL_KNOWN}": those of a list that comes with Tamis',
+    )
     exempt_recipients: tuple[str, ...] = option(
         ALWAYS_REACHED, 'for these nobody waits: "ann@example.org", "ann@", "example.org" with all below'
     )
@@ -106,6 +117,7 @@ class Greylist:
     name: ClassVar[str] = "greylist"
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.RCPT})
     _prepared: _Prepared = field(init=False, repr=False, compare=False)
+    _providers: Providers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         prepared = _Prepared(
@@ -128,6 +140,7 @@ class Greylist:
             domains=exempt(Keys.NAME, "exempt_domains", self.exempt_domains, "exempt_domains", ()),
         )
         object.__setattr__(self, "_prepared", prepared)
+        object.__setattr__(self, "_providers", Providers(greylist_providers.domains(self.providers)))
 
     def problems(self) -> Iterator[str]:
         """Times that contradict each other, words that cannot be said, and entries that can never match."""
@@ -141,6 +154,7 @@ class Greylist:
             suffix_list()  # now, and not while the first client waits
         except OSError as exc:
             yield f"spf: the public suffix list cannot be read: {exc.strerror}"
+        yield from greylist_providers.problems(self.providers)
         for each in (self._prepared.clients, self._prepared.recipients, self._prepared.domains):
             yield from each.faults
 
@@ -155,12 +169,8 @@ class Greylist:
         prepared = self._prepared
         if is_ours(txn, self.trusted_networks) or address(txn.client_address) is None:
             return PASS
-        if prepared.recipients.holds(txn.recipient):
-            return passed(reason="exempt_recipient")
-        if prepared.clients.holds(txn.client_name, txn.client_address):
-            return passed(reason="exempt_client")
-        if self.threshold and self.signs.weigh(txn) < self.threshold:
-            return passed(reason="not_suspicious")
+        if reason := self._exemption(txn):
+            return passed(reason=reason)
         client = await self._authorised(txn, services)
         if client and prepared.domains.holds(client):
             return passed(reason="exempt_domain")
@@ -170,6 +180,23 @@ class Greylist:
             client, errand, prepared.patience, services.clock(), txn.instance
         )
         return self._verdict(answer, txn, services)
+
+    def _exemption(self, txn: Transaction) -> str:
+        """Why *txn* need not wait, as far as that takes no look-up; "" for no reason."""
+        prepared = self._prepared
+        if prepared.recipients.holds(txn.recipient):
+            return "exempt_recipient"
+        if prepared.clients.holds(txn.client_name, txn.client_address):
+            return "exempt_client"
+        if self._providers.holds(txn.client_address):
+            return "provider"
+        if self.threshold and self.signs.weigh(txn) + txn.findings.score < self.threshold:
+            return "not_suspicious"
+        return ""
+
+    async def attend(self, services: Services) -> None:
+        """Keep the networks of `providers` fresh for as long as the check is in use."""
+        await self._providers.keep_fresh(services)
 
     def client_of(self, text: str) -> str:
         """The client that an address, a domain or a sender stands for, as it is named in the store."""

@@ -18,7 +18,7 @@ from policyd.clients import LOOPBACK, address, is_ours
 from tamis.check import Services
 from tamis.config.schema import Network, option
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, Edit, Kind, Verdict, passed
+from tamis.verdict import PASS, Kind, Verdict
 
 MAX_NAME_CHARS = 253  # RFC 1035 section 2.3.4
 
@@ -75,15 +75,15 @@ class Helo:
         """The first objection. DNS that does not answer is a failure, and `on_error` is the admin's."""
         if is_ours(txn, self.trusted_networks):
             return PASS
-        marks: list[Edit] = []
+        passes: list[Verdict] = []
         found = list(self._seen(txn, services.hostname))
         found += await self._looked_up(txn, services) if not found and self._asks_dns else []
         for key in found:
             verdict = self._answers[key].verdict(answers.values_of(txn), key)
             if verdict.kind is not Kind.PASS:
                 return verdict
-            marks += verdict.edits
-        return passed(*marks, reason=found[0]) if found else PASS
+            passes.append(verdict)
+        return answers.together(passes, found[0]) if found else PASS
 
     @property
     def _asks_dns(self) -> bool:

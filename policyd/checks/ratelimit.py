@@ -11,8 +11,9 @@ at once and then one each 36 s (GCRA), one of 500/day counts from midnight to mi
 because our reply was lost is charged once. What stands at VRFY, ETRN or before RCPT is never counted.
 
 What is charged is not given back, so it is charged when it is sure: at RCPT single recipients, whatever becomes of
-them; at DATA those that were accepted; at END-OF-MESSAGE those of a message that has come in whole. With `early` the
-later two are refused at RCPT too where nothing is left, at no charge.
+them; at DATA those that were accepted; at END-OF-MESSAGE those of a message that has come in whole. With `reserve` a
+message holds at RCPT what it would be charged then, so that others cannot take it; what never completes is free again.
+With `early` RCPT only looks whether anything is left.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ from policyd.checks.ratelimit_overrides import (
     limit_problems,
     name_problems,
 )
+from policyd.checks.ratelimit_reserve import Witness, hold_of, settles
+from policyd.checks.ratelimit_tables import TableOverrides
 from policyd.checks.ratelimit_windows import Limit, duration, zone_of
-from policyd.keys import OF_ONE_RECIPIENT, KeyName, digest, identity
+from policyd.keys import OF_ONE_RECIPIENT, KeyName, Reader, digest, geo_problems, identity, readers
 from policyd.wording import Wording, parse, problems
 from tamis.check import Services
-from tamis.config.schema import option
+from tamis.config.schema import Duration, option
+from tamis.store import Charge, Window
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict, passed, reject
 
@@ -57,9 +61,12 @@ class _Prepared:
     rule: str
     stages: frozenset[Stage]
     overrides: Overrides
+    tables: TableOverrides
     recipients: bool
     zone: tzinfo
     wording: Wording
+    readers: tuple[Reader, ...]
+    witness: Witness = field(default_factory=Witness, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,15 @@ class RateLimit:
         "when it is charged: rcpt refuses single recipients, data (smtpd_data_restrictions) the message, "
         "end_of_message (smtpd_end_of_data_restrictions) one that has come in whole",
     )
+    reserve: bool = option(
+        False, "with a later stage: hold it from RCPT on, until it is charged or the message is given up"
+    )
+    reserve_for: Duration = option(
+        Duration(600.0),
+        "how long a message holds it after each command of the client",
+        at_least=1,
+        at_most=86400,
+    )
     early: bool = option(
         False, "with a later stage: refuse at RCPT too, where nothing is left; charges nothing"
     )
@@ -85,9 +101,17 @@ class RateLimit:
     overrides: dict[str, Override] = option(
         {}, 'other terms: by login, "@example.org" for each login of a domain, or network of the client'
     )
+    tables: tuple[str, ...] = option(
+        (),
+        "for those whom neither overrides nor exempt name: hash:/path, sql:/path, redis:/path ... with 5000/1h, "
+        "exempt or max_recipients=20",
+    )
     exempt: tuple[str, ...] = option(
         (), "never counted: logins, domains of logins, networks, as in overrides"
     )
+    ipv4_prefix: int = option(24, "of client_network", at_least=0, at_most=32)
+    ipv6_prefix: int = option(64, "of client_network", at_least=0, at_most=128)
+    geoip: tuple[str, ...] = option((), "MaxMind files that know country or asn: /path/GeoLite2-ASN.mmdb")
     zone: str = option("UTC", "whose midnight ends a day, week or month: Europe/Paris")
     action: Literal["defer", "reject"] = option("defer", "come back later, or never")
     reply: str | None = option(
@@ -107,22 +131,28 @@ class RateLimit:
             rule=f"{self.name}:{self._rule(base.limits)[:12]}",
             stages=self._asked_at(overrides),
             overrides=overrides,
+            tables=TableOverrides(self.tables),
             recipients=not OF_ONE_RECIPIENT.isdisjoint(self.key),
             zone=self._zone() or UTC,
             wording=parse(reply),
+            readers=readers(self.key, self.ipv4_prefix, self.ipv6_prefix, self.geoip),
         )
         object.__setattr__(self, "_prepared", prepared)
 
     def _rule(self, limits: tuple[Limit, ...]) -> str:
         rates = (f"{one.count}/{one.stretch or one.period_s}" for one in limits)
         zone = [self.zone] if any(one.stretch for one in limits) else []
-        return digest(self.name, self.stage, self.cost, *self.key, *rates, *zone)
+        prefixes = (self.ipv4_prefix, self.ipv6_prefix)
+        network = [str(prefixes)] if "client_network" in self.key and prefixes != (24, 64) else []
+        return digest(self.name, self.stage, self.cost, *self.key, *rates, *zone, *network)
 
     def _asked_at(self, overrides: Overrides) -> frozenset[Stage]:
         stages = {_STAGES[self.stage]}
-        if self.early:
+        if self.early or self.reserve:
             stages.add(Stage.RCPT)
-        if self.stage == "rcpt" and any(terms.max_recipients for terms in overrides.all):
+        if self.reserve:
+            stages.add(Stage.DATA)
+        if self.stage == "rcpt" and (self.tables or any(terms.max_recipients for terms in overrides.all)):
             stages.add(Stage.DATA)
         return frozenset(stages)
 
@@ -134,7 +164,7 @@ class RateLimit:
 
     @property
     def stages(self) -> frozenset[Stage]:
-        """That of the option `stage`, RCPT for `early`, and DATA where recipients of a message are limited."""
+        """That of `stage`, RCPT for `early`, RCPT and DATA for `reserve`, DATA where recipients are limited."""
         return self._prepared.stages
 
     def problems(self) -> Iterator[str]:
@@ -146,27 +176,32 @@ class RateLimit:
             yield f'key: {name} is not known at {_STAGES[self.stage].value}; use stage = "rcpt"'
         if self.cost == "byte" and self.stage != "end_of_message":
             yield 'cost: how many bytes there are is known at stage = "end_of_message"'
-        if self.early and self.stage == "rcpt":
-            yield "early: stage is RCPT already"
+        for option_, given in (("early", self.early), ("reserve", self.reserve)):
+            if given and self.stage == "rcpt":
+                yield f'{option_}: stage is RCPT already; use stage = "data" or "end_of_message"'
+        if self.early and self.reserve:
+            yield "early: reserve does more; leave early out"
+        yield from geo_problems(self.key, self.geoip)
         if self._zone() is None:
             yield f"zone: {self.zone!r} is no time zone such as Europe/Paris"
         yield from name_problems("exempt", self.exempt)
         yield from name_problems("overrides", self.overrides)
+        yield from self._prepared.tables.faults("tables")
         if self.reply is not None and self.action != "defer":
             yield "action: says nothing beside reply; leave one of them out"
         if wrong := self._reply_problems():
             yield f"reply: {'; '.join(wrong)}"
 
     def _reply_problems(self) -> list[str]:
-        stages = {_STAGES[self.stage], *([Stage.RCPT] if self.early else [])}
+        stages = {_STAGES[self.stage], *([Stage.RCPT] if self.early or self.reserve else [])}
         return [] if self.reply is None else list(problems(self.reply, stages, PLACEHOLDERS))
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Charge all windows or none. TempFail from the store is not caught: `on_error` is the admin's."""
-        who = identity(self.key, txn)
+        who = identity(self._prepared.readers, txn)
         if not who:
             return PASS
-        terms = self._prepared.overrides.of(txn, self._prepared.recipients)
+        terms = await self.terms(txn, services)
         if terms.exempt:
             return passed(reason="exempt")
         if 0 < terms.max_recipients < txn.recipient_count:
@@ -174,22 +209,59 @@ class RateLimit:
             return reject("5.5.3", text, "max_recipients")
         if txn.recipient_count and self.stage == "rcpt":
             return PASS  # DATA: asked for the number of recipients alone
-        return await self._counted(who, terms, txn, services)
+        if self.reserve and txn.instance:
+            return await self._reserved(who, terms, txn, services)
+        return await self._charged(who, terms, txn, services)
 
-    async def _counted(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
-        prepared, now = self._prepared, services.clock()
-        windows = terms.windows(now, prepared.zone)
-        subject = f"{prepared.rule}:{who}"
-        if self.early and not txn.recipient_count:  # RCPT: to look is free
+    async def _charged(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
+        now, subject = services.clock(), self.subject(who)
+        windows = self.windows(terms, now)
+        if (self.early or self.reserve) and not txn.recipient_count:  # RCPT: to look is free
             charge = await services.store.charge(subject, windows, 0, now)
-            limit = terms.limits[charge.window]
-            if charge.remaining:
-                return PASS
-            return self._objection(who, txn, limit, limit.next_unit_s(now, prepared.zone))
+            return PASS if charge.remaining else self._nothing_left(who, txn, terms, charge, now)
         cost = self._cost(txn)
         charge = await services.store.charge(subject, windows, cost, now, self._once(subject, txn))
+        return PASS if charge.allowed else self._refusal(who, txn, terms, charge, cost)
+
+    def windows(self, terms: Terms, now: float) -> tuple[Window, ...]:
+        """What *terms* are at *now*."""
+        return terms.windows(now, self._prepared.zone)
+
+    def subject(self, who: str) -> str:
+        """How the store names the counters of *who*."""
+        return f"{self._prepared.rule}:{who}"
+
+    async def terms(self, txn: Transaction, services: Services) -> Terms:
+        """The configuration's for those whom it names, else the tables'."""
+        prepared = self._prepared
+        terms = prepared.overrides.of(txn, prepared.recipients)
+        if prepared.tables and terms is prepared.overrides.base:
+            return await prepared.tables.of(txn, prepared.recipients, terms, services)
+        return terms
+
+    async def _reserved(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
+        """Hold or settle what the message costs. A repeated request finds what the first one has done."""
+        now, subject, witness = services.clock(), self.subject(who), self._prepared.witness
+        windows = self.windows(terms, now)
+        settle = settles(txn, _STAGES[self.stage])
+        witness.note(settle, services.log)
+        more = self.cost == "recipient" and not txn.recipient_count
+        hold = hold_of(txn, settle=settle, more=more, keep_s=self.reserve_for, lapse=witness.settled)
+        once = self._once(subject, txn) if settle or more else ""
+        once += "\nsettled" if settle else ""  # the only recipient of a message is named at DATA as at RCPT
+        cost = self._cost(txn) if settle else max(1, self._cost(txn))  # a size is not always declared
+        charge = await services.store.hold(subject, windows, hold, cost, now, once)
         if charge.allowed:
             return PASS
+        if more and math.isinf(charge.retry_after_s):  # beside the other recipients of this message
+            return self._nothing_left(who, txn, terms, charge, now)
+        return self._refusal(who, txn, terms, charge, cost)
+
+    def _nothing_left(self, who: str, txn: Transaction, terms: Terms, charge: Charge, now: float) -> Verdict:
+        limit = terms.limits[charge.window]
+        return self._objection(who, txn, limit, limit.next_unit_s(now, self._prepared.zone))
+
+    def _refusal(self, who: str, txn: Transaction, terms: Terms, charge: Charge, cost: int) -> Verdict:
         if math.isinf(charge.retry_after_s):  # no waiting helps: to defer would only hide it for days
             what = "bytes" if self.cost == "byte" else "recipients"
             status = "5.3.4" if self.cost == "byte" else "5.5.3"

@@ -87,6 +87,11 @@ class Overrides:
             self._names[name.lower()] = terms
 
     @property
+    def base(self) -> Terms:
+        """Everybody's: what `of` gives to those who are not named."""
+        return self._base
+
+    @property
     def all(self) -> Iterator[Terms]:
         """Everybody's, and each override's."""
         yield self._base

@@ -27,7 +27,7 @@ from tamis.errors import TempFail
 from tamis.outcome import clean
 from tamis.store import Window
 from tamis.transaction import Stage, Transaction, domain_of
-from tamis.verdict import PASS, AddHeader, Edit, Kind, Verdict, passed
+from tamis.verdict import PASS, AddHeader, Edit, Kind, Verdict
 
 PLACEHOLDERS = (*answers.PLACEHOLDERS, "result", "domain", "explanation")
 RESULTS: tuple[Result, ...] = ("fail", "softfail", "neutral", "none", "temperror", "permerror")
@@ -112,19 +112,20 @@ class Spf:
         if is_ours(txn, self.trusted_networks):
             return PASS
         facts = await self._facts(txn, services)
-        marks: list[Edit] = []
+        passes: list[Verdict] = []
         for fact in facts:
             verdict = self._opinion(fact, txn)
             if verdict.kind is not Kind.PASS:
                 return verdict
-            marks += verdict.edits
+            passes.append(verdict)
         if not facts:
             return PASS
+        header: list[Edit] = []
         if self.header and await self._first(txn, services):
             fact, receiver = facts[-1], services.hostname
             value = received_spf(fact, txn.client_address, txn.sender, txn.helo_name, receiver)
-            marks.append(AddHeader(NAME, value))
-        return passed(*marks, reason=_reason(facts[-1]))
+            header.append(AddHeader(NAME, value))
+        return answers.together(passes, _reason(facts[-1]), *header)
 
     def _opinion(self, fact: SpfResult, txn: Transaction) -> Verdict:
         words = {"result": fact.result, "domain": fact.domain, "explanation": fact.explanation}

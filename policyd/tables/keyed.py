@@ -8,9 +8,11 @@ most specific key wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
+from ipaddress import ip_network
 
+from policyd.clients import address
 from policyd.tables.lines import BadLine, BadTable, logical_lines, split_entry
 from policyd.tables.networks import AnyNetwork, Networks, network, partial
 from policyd.tables.nodes import MAX_PROBLEMS, Found
@@ -24,6 +26,7 @@ class Kind(Enum):
     ADDRESS = "address"
     NAME = "name"
     MAILBOX = "mailbox"
+    EXACT = "exact"  # a key, and nothing that is derived from it
 
 
 ADDRESSES = frozenset({Kind.CLIENT, Kind.ADDRESS})
@@ -41,8 +44,7 @@ class Keyed:
         """The most specific."""
         if self._kind in ADDRESSES and (found := self._networks.nearest(value)):
             return found
-        keys = _mailboxes(value) if self._kind is Kind.MAILBOX else _names(value)
-        for key in keys if self._names else ():
+        for key in _DERIVED[self._kind](value) if self._names else ():
             if rule := self._names.get(key):
                 return rule, ()
         return None
@@ -71,6 +73,43 @@ def _mailboxes(value: str) -> Iterator[str]:
     yield from _names(domain)
     yield f"{local}@"
     yield f"{plain}@"
+
+
+def _networks(value: str) -> Iterator[str]:
+    """An address, then all its networks in both ways of writing them, the smallest first."""
+    client = address(value)
+    if client is None:
+        return
+    yield str(client)
+    four = client.version == 4
+    step, mark = (8, ".") if four else (16, ":")
+    parts = str(client).split(".") if four else [f"{int(part, 16):x}" for part in client.exploded.split(":")]
+    for prefix in range(client.max_prefixlen, -1, -1):
+        yield str(ip_network((int(client), prefix), strict=False))
+        if 0 < prefix < client.max_prefixlen and prefix % step == 0:
+            yield mark.join(parts[: prefix // step])
+
+
+def _exact(value: str) -> Iterator[str]:
+    yield value.lower()
+
+
+def _clients(value: str) -> Iterator[str]:
+    return _networks(value) if address(value) else _names(value)
+
+
+_DERIVED: dict[Kind, Callable[[str], Iterator[str]]] = {
+    Kind.CLIENT: _names,  # its networks have an index
+    Kind.ADDRESS: _names,
+    Kind.NAME: _names,
+    Kind.MAILBOX: _mailboxes,
+    Kind.EXACT: _exact,
+}
+
+
+def keys_of(kind: Kind, value: str) -> Iterator[str]:
+    """All the keys under which a store may have something for *value*, the most specific first."""
+    return _clients(value) if kind in ADDRESSES else _DERIVED[kind](value)
 
 
 def read_keyed(text: str, kind: Kind, author: Author) -> Keyed:
@@ -117,7 +156,7 @@ def checked(key: str, kind: Kind) -> AnyNetwork | None:
             return net
         if kind is Kind.ADDRESS or "/" in key or (key[0].isdigit() and "*" in key):
             return network(key)
-    if kind is not Kind.MAILBOX and "@" in key:
+    if kind not in {Kind.MAILBOX, Kind.EXACT} and "@" in key:
         raise BadLine(f"{key} is a mail address, and names of hosts are looked up here")
     if "*" in key:
         raise BadLine(f"{key}: only a regular expression, /.../, matches a part of a name")

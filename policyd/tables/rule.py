@@ -1,4 +1,5 @@
-"""rule - what an entry of a table says: allow, no opinion, or an objection in its own words.
+"""rule - what an entry of a table says: allow, no opinion, an objection in its own words, or a score or a tag for the
+checks behind it.
 
 An action is checked when the table is read. Digits alone mean PERMIT to Postfix and are refused; OK allows, which
 to Postfix is DUNNO all the same: an OK of ours would jump over the restrictions behind us, the one against relaying
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policyd import answers, wording
+from policyd.answers import Answer
 from policyd.tables.lines import BadLine
 from policyd.wording import Wording
 from tamis.transaction import Stage
@@ -19,6 +21,7 @@ from tamis.verdict import PASS, Verdict, passed
 
 ALLOW = frozenset({"OK", "RELAY"})
 NO_OPINION = "DUNNO"
+MARKS = frozenset({"SCORE", "TAG"})
 MAX_GROUPS = 99
 
 _DIGITS = re.compile(r"[\d\s]+", re.ASCII)
@@ -28,14 +31,19 @@ _REFERENCE = re.compile(r"\$(?:\$|(\d{1,2})|\{(\d{1,2})\}|\((\d{1,2})\))")
 @dataclass(frozen=True, slots=True)
 class Rule:
     """An entry's action. place: ``file:line`` or the name of an option, for log and journal. wording: None with
-    *allows* for an ally, None without for no opinion."""
+    *allows* for an ally, None without for no opinion. left: a score or a tag. text: what stands there, where it is
+    no action."""
 
     place: str
     wording: Wording | None = None
     allows: bool = False
+    left: Answer | None = None
+    text: str = ""
 
     def verdict(self, values: Mapping[str, str], groups: tuple[str, ...]) -> Verdict:
         """What it means for a transaction with these *values*; *groups*: what a regular expression captured."""
+        if self.left is not None:
+            return self.left.verdict(values, self.place)
         if self.wording is None:
             return passed(reason=self.place, final=True) if self.allows else PASS
         numbered = {str(n): group for n, group in enumerate(groups, 1)}
@@ -59,6 +67,10 @@ class Author:
             return Rule(place, allows=True)
         if word == NO_OPINION:
             return Rule(place)
+        if word in MARKS:
+            for sentence in answers.problems("", action, self.stages, ()):
+                raise BadLine(f"{action!r} is no mark; write score 2.5 or tag NAME ({sentence.strip(': ')})")
+            return Rule(place, left=answers.answer(action, "7.1", ""))
         if _DIGITS.fullmatch(action):
             raise BadLine(
                 f"{action} is digits only, which Postfix takes for PERMIT: write OK, or add a sentence"
@@ -70,6 +82,15 @@ class Author:
         for sentence in wording.problems(text, self.stages, (*answers.PLACEHOLDERS, *numbers)):
             raise BadLine(f"{action!r} {sentence}")
         return Rule(place, wording.parse(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Author):
+    """For a table whose right sides are no actions but words, such as the logins of a sender."""
+
+    def rule(self, line: int, action: str, groups: int = -1) -> Rule:
+        """See `Author.rule`; the text, with placeholders for what a regular expression captures."""
+        return Rule(f"{self.file}:{line}", text=action if groups < 0 else _referenced(action, groups))
 
 
 def _referenced(action: str, groups: int) -> str:

@@ -57,13 +57,17 @@ class Ordered:
 
 
 class Source:
-    """One file. spec: ``cidr:/path``, ``regexp:/path``, ``texthash:/path`` ..., as Postfix writes it."""
+    """One file. spec: ``cidr:/path``, ``regexp:/path``, ``texthash:/path`` ..., as Postfix writes it.
 
-    def __init__(self, spec: str, kind: Kind, stages: frozenset[Stage]) -> None:
+    author: makes its rules, by default those of actions."""
+
+    def __init__(
+        self, spec: str, kind: Kind, stages: frozenset[Stage], author: type[Author] = Author
+    ) -> None:
         self.type, _, path = spec.partition(":")
         self.path = Path(path)
         self._kind = kind
-        self._author = Author(self.path.name, stages)
+        self._author = author(self.path.name, stages)
         self._table: Table | None = None
         self._read: _Stamp | None = None
         self._seen: _Stamp | None = None
@@ -75,6 +79,16 @@ class Source:
         if self.type not in ORDERED and self.type not in KEYED:
             return f"{self.type!r} is none of {', '.join((*ORDERED, *KEYED))}"
         return "" if self.path.is_absolute() else f"{self.path} must be an absolute path"
+
+    def faults(self) -> list[str]:
+        """All that is wrong with the spec or the file, which is read."""
+        if fault := self.problem():
+            return [fault]
+        try:
+            self.load()
+        except (OSError, BadTable) as exc:
+            return described(self.path, exc)
+        return []
 
     def load(self) -> None:
         """Read the file. Raises OSError, and BadTable with all that is wrong."""

@@ -26,8 +26,10 @@ COMMANDS = {
     "arc": ("tamis.cli.arc", "verify the chain of those who handled a message, and make it longer"),
     "spf": ("tamis.cli.spf", "say whether a client may send mail from an address, and why not"),
     "greylist": ("tamis.cli.greylist", "say how well greylisting knows a client, let it in, or forget it"),
+    "limit": ("tamis.cli.limit", "look after limits, and lock and unlock accounts"),
     "user": ("tamis.cli.user", "say whose mail an address is, where it goes, and which database says so"),
     "quota": ("tamis.cli.quota", "say how much mail users have, and how much they may have"),
+    "policy": ("tamis.cli.policy", "look after the checks of tamis-policyd, and bring those of others over"),
     "srs": ("tamis.cli.srs", "rewrite senders as redirects do, and read rewritten addresses"),
     "sieve": (
         "tamis.cli.sieve",

@@ -20,6 +20,7 @@ from tamis.config.schema import (
     Rate,
     Secret,
     Size,
+    Texts,
     table_class,
     without_none,
 )
@@ -189,6 +190,19 @@ def _secret(raw: Any) -> Secret:
     return read(_text(source, f"the name for {origin}"))
 
 
+def _texts(raw: Any) -> Texts:
+    items = raw if isinstance(raw, list) else [raw]
+    if not items:
+        raise Unfit("an empty list, which nothing fits")
+    return Texts(tuple(_str(item) if isinstance(item, str) else _number(item) for item in items))
+
+
+def _number(raw: Any) -> str:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise Unfit(f"expected a text in quotes or a number, not {shown(raw)}")
+    return f"{_float(raw):.15g}" if isinstance(raw, float) else str(_int(raw))
+
+
 def _bounds(hint: Any, value: Any, at_least: float | None, at_most: float | None) -> None:
     if at_least is not None and value < at_least:
         raise Unfit(f"must be {bound(hint, at_least)} or more, not {bound(hint, value)}")
@@ -222,4 +236,5 @@ SCALARS: Mapping[Any, Callable[[Any], Any]] = {
     Rate: _rate,
     Network: _network,
     Secret: _secret,
+    Texts: _texts,
 }

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from tamis.config.schema import Duration, FileMode, Network, Rate, Secret, Size, table_class, without_none
+from tamis.config.schema import (
+    Duration,
+    FileMode,
+    Network,
+    Rate,
+    Secret,
+    Size,
+    Texts,
+    table_class,
+    without_none,
+)
 from tamis.config.units import format_duration, format_size, quoted
 
 _WORDS = {
@@ -21,6 +31,7 @@ _WORDS = {
     Rate: "rate",
     Network: "network",
     Secret: "secret",
+    Texts: "text, number or list",
 }
 
 

@@ -12,6 +12,7 @@ tables it knows; those of the other programs are known names and skipped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ TOP_LEVEL = ("hostname", "log", "store", "journal", "dns", "policyd", "milter", 
 T = TypeVar("T")
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_KEYS = re.compile(r"\[(\d{1,6})\]|([^.\[\]]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +228,10 @@ class Loader:
 
 
 def _split(sentence: str, options: Mapping[str, Any]) -> tuple[Where, str]:
-    """``key: sentence`` of a `problems` method; a first word that is no option belongs to the sentence."""
+    """``key: sentence`` of a `problems` method, in a list ``rule[2].action: sentence``; a first word that is no option
+    belongs to the sentence."""
     key, colon, text = sentence.partition(": ")
-    keys = keys_of(key)
+    keys = tuple(int(n) if n else name for n, name in _KEYS.findall(key))
     return (keys, text) if colon and keys and keys[0] in options else ((), sentence)
 
 

@@ -13,8 +13,8 @@
                 yield "timeout: must be ..."  # "key: sentence"; without a key it is about the whole table
 
 Types: str, int, float, bool, Path, Duration, Size, FileMode, Rate, Network, Secret, Literal[...], a frozen
-dataclass (a table), tuple[T, ...] (a list), dict[str, T] (a table with free keys), T | None (None: not
-given, which is the default).
+dataclass (a table), tuple[T, ...] (a list), dict[str, T] (a table with free keys), Texts (one text or number, or a
+list of them), T | None (None: not given, which is the default).
 A field with init=False is no option. ValueError from __post_init__ is a sentence about the table.
 """
 
@@ -29,7 +29,7 @@ from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin
 from tamis.config.secret import Secret
 from tamis.config.units import format_duration, parse_rate
 
-__all__ = ["Duration", "FileMode", "Network", "Rate", "Secret", "Size", "option", "required"]
+__all__ = ["Duration", "FileMode", "Network", "Rate", "Secret", "Size", "Texts", "option", "required"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,9 @@ Size = NewType("Size", int)
 
 FileMode = NewType("FileMode", int)
 """Permission bits; written ``"0660"``."""
+
+Texts = NewType("Texts", tuple[str, ...])
+"""Written ``"a"``, ``5`` or ``["a", "b"]``, which is not empty."""
 
 Network = IPv4Network | IPv6Network
 """Written ``10.0.0.0/8``; a lone address is a network of one."""

@@ -11,6 +11,7 @@ from tamis.config.schema import (
     FileMode,
     Secret,
     Size,
+    Texts,
     default_of,
     options_of,
     table_class,
@@ -27,17 +28,18 @@ _SCHEME = re.compile(r"(?:[a-z]+://)?")
 def toml(hint: Any, value: Any, about: Mapping[str, Any]) -> str:
     """*value*, which is not None, of an option of type *hint*. *about*: the option's metadata."""
     hint = without_none(hint)
+    if hint is Texts and len(value) == 1:
+        return text(value[0])
     if isinstance(value, tuple):
-        return f"[{', '.join(toml(get_args(hint)[0], item, about) for item in value)}]"
+        of = str if hint is Texts else get_args(hint)[0]
+        return f"[{', '.join(toml(of, item, about) for item in value)}]"
     if isinstance(value, dict):
         return _inline({key: toml(get_args(hint)[1], item, about) for key, item in value.items()})
     if isinstance(value, Secret):
         return text(MASK) if value.origin == "literal" else _inline({value.origin: text(value.source)})
-    if table_class(hint) is not None:
-        return _changed(hint, value)
     if about.get("secret"):
         return text(_SCHEME.match(str(value))[0] + MASK)  # type: ignore[index]  # it matches any text
-    return _scalar(hint, value)
+    return _scalar(hint, value) if table_class(hint) is None else _changed(hint, value)
 
 
 def keys(names: Iterable[str | int]) -> str:

@@ -26,6 +26,7 @@ from tamis.log import Log
 Value = str | int | float | list[str]
 
 MAX_VALUE_CHARS = 1024
+MAX_VALUE_CHARS_OF_LONG = 64  # where a record would not fit: long remote values must not hide it
 MAX_ITEMS = 64
 MAX_LINE_BYTES = 16_384
 MAX_BATCH_BYTES = 1 << 20
@@ -162,19 +163,22 @@ class Journal:
 
 
 def _line(now_s: float, program: str, fields: Mapping[str, Value]) -> bytes:
-    record: dict[str, Value] = {"time": round(now_s, 3), "program": program}
-    for name, value in fields.items():
-        if value or value == 0:
-            record[name] = _bounded(value)
-    raw = _encode(record).encode("ascii") + b"\n"
-    if len(raw) > MAX_LINE_BYTES:
-        raise ValueError(f"a record of {len(raw)} bytes")
-    return raw
+    for limit in (MAX_VALUE_CHARS, MAX_VALUE_CHARS_OF_LONG):
+        record: dict[str, Value] = {"time": round(now_s, 3), "program": program}
+        record |= {
+            name: value if type(value) is str and len(value) <= limit else _bounded(value, limit)
+            for name, value in fields.items()
+            if value or value == 0
+        }
+        raw = _encode(record).encode("ascii") + b"\n"
+        if len(raw) <= MAX_LINE_BYTES:
+            return raw
+    raise ValueError(f"a record of {len(raw)} bytes")
 
 
-def _bounded(value: Value) -> Value:
+def _bounded(value: Value, limit: int) -> Value:
     if isinstance(value, str):
-        return value[:MAX_VALUE_CHARS]
+        return value[:limit]
     if isinstance(value, list):
-        return [item[:MAX_VALUE_CHARS] for item in value[:MAX_ITEMS]]
+        return [item[:limit] for item in value[:MAX_ITEMS]]
     return value

@@ -114,6 +114,11 @@ def count_quota(answer: str) -> None:
     table.QUOTA(answer).inc()
 
 
+def count_notice(channel: str, result: str) -> None:
+    """A notice about an account. channel: mail, webhook. result: sent, failed, dropped."""
+    table.NOTICES(channel, result).inc()
+
+
 def set_policyd_connections(count: int) -> None:
     """Connections that are open."""
     table.POLICYD_OPEN().set(count)

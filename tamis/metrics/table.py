@@ -17,7 +17,17 @@ FAST_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 SLOW_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES_BYTES = (1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6)
 
-_OPERATIONS = ("charge", "first_seen", "greylist", "greylist_client", "other")
+_OPERATIONS = (
+    "charge",
+    "first_seen",
+    "greylist",
+    "greylist_client",
+    "watch",
+    "escalate",
+    "lock",
+    "locked",
+    "other",
+)
 
 BUILD = gauge("tamis_build_info", "The version that runs; always 1.", "max", version=OPEN)
 RELOAD_OK = gauge(
@@ -84,6 +94,12 @@ QUOTA = counter(
     "tamis_policyd_quota_total",
     "What the delivery engine said of a mailbox; unsure: that it cannot tell, or nothing.",
     answer=("room", "full", "unknown", "unsure", "other"),
+)
+NOTICES = counter(
+    "tamis_policyd_notices_total",
+    "Notices about accounts, by how they were sent; failed: given up, dropped: too many waited.",
+    channel=("mail", "webhook", "other"),
+    result=("sent", "failed", "dropped", "other"),
 )
 POLICYD_OPEN = gauge("tamis_policyd_connections", "Open connections.", "livesum")
 POLICYD_REFUSED = counter(

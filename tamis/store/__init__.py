@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tamis.store.accounts import Accounts
+from tamis.store.counters import Counters
+
 if TYPE_CHECKING:
     from tamis.store.config import StoreConfig
 
@@ -86,8 +89,9 @@ class Acquaintance:
     until: float
 
 
-class Store(Protocol):
-    """What every backend does. Each verb is one atomic step and, over a network, one round trip.
+class Store(Accounts, Counters, Protocol):
+    """What every backend does, `Accounts` and `Counters` included. Each verb is one atomic step and, over a network,
+    one round trip.
 
     Every verb raises TempFail 4.3.0 where the state cannot be read or made durable in time."""
 

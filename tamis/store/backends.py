@@ -8,7 +8,15 @@ from pathlib import Path
 
 from tamis.errors import ConfigError, Problem
 from tamis.store import Store
-from tamis.store.address import Address, MemoryAddress, SqliteAddress, parse_address
+from tamis.store.address import (
+    Address,
+    AnyRedis,
+    MemoryAddress,
+    RedisAddress,
+    SentinelAddress,
+    SqliteAddress,
+    parse_address,
+)
 from tamis.store.config import StoreConfig
 from tamis.store.memory import MemoryStore
 from tamis.store.metered import MeteredStore
@@ -36,9 +44,19 @@ def _open(address: Address, config: StoreConfig) -> Store:
         case _:
             from tamis.store.redis import RedisStore
 
-            password = config.password.reveal() if config.password else address.password
-            store = RedisStore(replace(address, password=password), config.prefix, config.timeout)
+            store = RedisStore(_with_passwords(address, config), config.prefix, config.timeout)
             return MeteredStore(store, "redis")
+
+
+def _with_passwords(address: AnyRedis, config: StoreConfig) -> AnyRedis:
+    if isinstance(address, SentinelAddress) and config.sentinel_password:
+        address = replace(address, password=config.sentinel_password.reveal())
+    if not config.password:
+        return address
+    password = config.password.reveal()
+    if isinstance(address, RedisAddress):
+        return replace(address, password=password)
+    return replace(address, server=replace(address.server, password=password))
 
 
 def _check_directory(directory: Path) -> None:

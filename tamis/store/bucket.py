@@ -27,6 +27,7 @@ ONCE_US = round(ONCE_S * MICROS)
 SKEW_US = 60 * MICROS
 
 Bucket = tuple[int, int]  # level in parts, moment in microseconds since the epoch
+GRANT = "+"  # stands where a rate does: units that each bucket of a subject holds more, and until when
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +72,42 @@ def _limit(window: Window) -> Limit:
 
 
 def decide(
-    limits: Sequence[Limit], buckets: Sequence[Bucket | None], cost: int, now_us: int
+    limits: Sequence[Limit],
+    buckets: Sequence[Bucket | None],
+    cost: int,
+    now_us: int,
+    grant: Bucket | None = None,
 ) -> tuple[Charge, list[Bucket]]:
     """Whether *cost* units fit into every bucket (None is an empty one), and the buckets as they are then.
 
-    No buckets are returned where there is nothing to write: the charge was refused or took nothing."""
+    *grant* makes each larger: by so many units until a moment. No buckets are returned where there is nothing to
+    write: the charge was refused or took nothing."""
+    extra = grant[0] if grant is not None and grant[1] > now_us else 0
     filled: list[Bucket] = []
     tightest = (math.inf, 0)
     refused = (0.0, 0, 0)
     for index, (limit, bucket) in enumerate(zip(limits, buckets, strict=True)):
-        level, moment = _drained(limit, bucket, now_us)
-        wait = _wait_us(limit, level, cost, now_us)
+        level, moment = drained(limit, bucket, now_us)
+        capacity = room(limit, extra) if extra else limit.capacity
+        wait = _wait_us(limit, capacity, level, cost, now_us)
         if wait > refused[0]:
-            refused = (wait, index, (limit.capacity - level) // limit.unit)
+            refused = (wait, index, (capacity - level) // limit.unit)
         level += cost * limit.unit
         filled.append((level, moment))
-        tightest = min(tightest, ((limit.capacity - level) // limit.unit, index))
+        tightest = min(tightest, ((capacity - level) // limit.unit, index))
     if refused[0]:
         wait, index, remaining = refused
-        return Charge(False, remaining, wait / MICROS, index, False), []
+        return Charge(False, max(0, remaining), wait / MICROS, index, False), []
     return Charge(True, int(tightest[0]), 0.0, tightest[1], False), filled if cost else []
 
 
-def _drained(limit: Limit, bucket: Bucket | None, now_us: int) -> Bucket:
+def room(limit: Limit, extra: int) -> int:
+    """The parts that fit, with *extra* units granted; below 2**53, where Lua is exact too."""
+    return limit.capacity + min(extra * limit.unit, MAX_EXACT)
+
+
+def drained(limit: Limit, bucket: Bucket | None, now_us: int) -> Bucket:
+    """*bucket* as it is now."""
     level, moment = bucket or (0, now_us)
     if limit.ends_us:  # named by its end: nobody else's units are in it, and none come back
         return level, 0
@@ -104,11 +118,11 @@ def _drained(limit: Limit, bucket: Bucket | None, now_us: int) -> Bucket:
     return max(0, level - (now_us - moment) * limit.drain), now_us
 
 
-def _wait_us(limit: Limit, level: int, cost: int, now_us: int) -> float:
+def _wait_us(limit: Limit, capacity: int, level: int, cost: int, now_us: int) -> float:
     """Microseconds until *cost* fits; 0 now, inf never."""
-    if cost > limit.count:
+    if cost * limit.unit > capacity:
         return math.inf
-    over = level + cost * limit.unit - limit.capacity
+    over = level + cost * limit.unit - capacity
     if over <= 0:
         return 0
     return max(1, limit.ends_us - now_us) if limit.ends_us else -(-over // limit.drain)

@@ -1,21 +1,27 @@
 -- charge - `Store.charge` in one step: all windows or none. The twin of `decide` in bucket.py.
 --
--- KEYS  one for each window, and with `once` the remembered answer behind them
+-- KEYS  one for each window, that of a grant, and with `once` the remembered answer behind them
 -- ARGV  now (us), cost, skew (us), life of the answer (us; 0 without `once`),
 --       then unit, drain, capacity, end (us; 0 but for a stretch of a calendar) of each window
--- A bucket is "level moment"; a remembered answer is "expires answer"; the reply is
+-- A bucket is "level moment", a grant "units until"; a remembered answer is "expires answer"; the reply is
 -- "repeated allowed remaining wait window", wait in us, -1 for never.
 -- Numbers are whole and below 2^52, where doubles are exact; "%.0f", for tostring would round them.
 
 local now, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
 local skew, answer_life = tonumber(ARGV[3]), tonumber(ARGV[4])
-local windows = #KEYS
+local windows = #KEYS - 1
 if answer_life > 0 then windows = windows - 1 end
 local known = redis.call('MGET', unpack(KEYS))
 
 if answer_life > 0 and known[#KEYS] then
   local expires, answer = string.match(known[#KEYS], '^(%d+) (.+)$')
   if now < tonumber(expires) then return '1 ' .. answer end
+end
+
+local extra = 0
+if known[windows + 1] then
+  local units, till = string.match(known[windows + 1], '^(%d+) (%d+)$')
+  if tonumber(till) > now then extra = tonumber(units) end
 end
 
 local filled, life = {}, {}
@@ -40,6 +46,7 @@ for i = 1, windows do
       moment = now
     end
   end
+  if extra > 0 then capacity = capacity + math.min(extra * unit, 4503599627370496) end
   local over = level + cost * unit - capacity
   local this_wait = 0
   if cost * unit > capacity then
@@ -48,7 +55,7 @@ for i = 1, windows do
     this_wait = ends > 0 and math.max(1, ends - now) or math.ceil(over / drain)
   end
   if this_wait > wait then
-    wait, refusing, left = this_wait, i - 1, math.floor((capacity - level) / unit)
+    wait, refusing, left = this_wait, i - 1, math.max(0, math.floor((capacity - level) / unit))
   end
   level = level + cost * unit
   filled[i] = string.format('%.0f %.0f', level, moment)

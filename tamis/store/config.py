@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tamis.config.schema import Duration, Secret, option
-from tamis.store.address import Address, RedisAddress, parse_address
+from tamis.store.address import Address, ClusterAddress, RedisAddress, SentinelAddress, parse_address
 
 DEFAULT_URL = "sqlite:///var/lib/tamis/state.db"
 MAX_PREFIX = 64
@@ -17,7 +17,10 @@ class StoreConfig:
     """Where counters and memories live that outlast a request."""
 
     url: str = option(
-        DEFAULT_URL, "sqlite:///path; redis://host:6379/0, rediss://, unix:///socket?db=0", secret=True
+        DEFAULT_URL,
+        "sqlite:///path; redis://host:6379/0, unix:///socket?db=0, redis+sentinel://host,host/name, "
+        "redis+cluster://host,host; rediss for TLS",
+        secret=True,
     )
     prefix: str = option("tamis:", "Redis: every key begins with it")
     timeout: Duration = option(
@@ -27,6 +30,7 @@ class StoreConfig:
         False, "while it is away each process counts rate limits alone, in place of a failure of the check"
     )
     password: Secret | None = option(None, "Redis: the password, where the URL does not hold it")
+    sentinel_password: Secret | None = option(None, "the Sentinels' own password, where they want one")
 
     def problems(self) -> Iterator[str]:
         """All complaints about the table."""
@@ -45,10 +49,14 @@ class StoreConfig:
             yield f"prefix: at most {MAX_PREFIX} printable ASCII characters"
 
     def _password_problems(self, address: Address) -> Iterator[str]:
-        is_redis = isinstance(address, RedisAddress)
-        if self.password and not is_redis:
-            yield "password: only Redis has one, and url names another store"
-        if self.password and isinstance(address, RedisAddress) and address.password:
+        server = address.server if isinstance(address, SentinelAddress | ClusterAddress) else address
+        if self.sentinel_password and not isinstance(address, SentinelAddress):
+            yield "sentinel_password: url names no Sentinels"
+        if not isinstance(server, RedisAddress):
+            if self.password:
+                yield "password: only Redis has one, and url names another store"
+            return
+        if self.password and server.password:
             yield "password: url holds another one; leave one of them out"
-        if isinstance(address, RedisAddress) and address.username and not (self.password or address.password):
+        if server.username and not (self.password or server.password):
             yield "password: url names a user, so a password is needed"

@@ -8,9 +8,11 @@ from typing import TypeVar
 
 from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
 from tamis.store.attempt import Attempt, Sight
-from tamis.store.bucket import MICROS, ONCE_US, SKEW_US, Bucket, decide
+from tamis.store.bucket import GRANT, MICROS, ONCE_US, SKEW_US, decide
 from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
 from tamis.store.greylist import decide as judge
+from tamis.store.memory_accounts import MemoryAccounts
+from tamis.store.memory_counters import MemoryCounters
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -18,12 +20,12 @@ V = TypeVar("V")
 FIRST_SWEEP = 1024
 
 
-class MemoryStore:
+class MemoryStore(MemoryAccounts, MemoryCounters):
     """Dictionaries. Each entry begins with the second after which it says nothing any more."""
 
     def __init__(self) -> None:
-        self._buckets: dict[tuple[str, str], tuple[float, Bucket]] = {}
-        self._answers: dict[tuple[str, str], tuple[float, Charge]] = {}
+        MemoryAccounts.__init__(self)
+        MemoryCounters.__init__(self)
         self._seen: dict[str, tuple[float, float]] = {}
         self._greylist: dict[tuple[str, str], tuple[float, Row]] = {}
         self._sweep_at = FIRST_SWEEP
@@ -44,8 +46,9 @@ class MemoryStore:
 
     def _decide(self, attempt: Attempt) -> Charge:
         keys = [(attempt.name, limit.rate) for limit in attempt.limits]
-        buckets = [entry[1] if (entry := self._buckets.get(key)) else None for key in keys]
-        charge, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us)
+        buckets = [self._bucket(key) for key in keys]
+        grant = self._bucket((attempt.name, GRANT))
+        charge, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us, grant)
         for key, limit, bucket in zip(keys, attempt.limits, filled, strict=False):
             self._buckets[key] = (limit.lasts_until(bucket) / MICROS, bucket)
         return charge
@@ -93,14 +96,19 @@ class MemoryStore:
         oldest = now - SKEW_US / MICROS
         self._buckets = _live(self._buckets, oldest)
         self._answers = _live(self._answers, oldest)
+        self._held = _live(self._held, oldest)
         self._seen = _live(self._seen, oldest)
         self._greylist = _live(self._greylist, oldest)
+        self._sweep_accounts(oldest)
         self._sweep_at = max(FIRST_SWEEP, 2 * self.entries)
 
     @property
     def entries(self) -> int:
         """How many things are remembered."""
-        return len(self._buckets) + len(self._answers) + len(self._seen) + len(self._greylist)
+        known = (
+            len(self._buckets) + len(self._answers) + len(self._seen) + len(self._greylist) + len(self._held)
+        )
+        return known + len(self._accounts)
 
 
 def _live(entries: dict[K, tuple[float, V]], oldest: float) -> dict[K, tuple[float, V]]:

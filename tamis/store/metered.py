@@ -9,6 +9,8 @@ from typing import TypeVar
 from tamis import metrics
 from tamis.errors import TempFail
 from tamis.store import Acquaintance, Charge, Greylisted, Patience, Store, Window
+from tamis.store.accounts import Conduct, Settlement, Sighting, Standing
+from tamis.store.counters import Hold, Usage
 
 T = TypeVar("T")
 
@@ -44,6 +46,63 @@ class MeteredStore:
         return await self._observed(
             "greylist_client", self._store.greylist_client(client, now, passes, keep_s)
         )
+
+    async def watch(
+        self,
+        account: str,
+        sightings: Sequence[Sighting],
+        now: float,
+        silence_s: float = 0.0,
+        settlement: Settlement | None = None,
+    ) -> Conduct:
+        """See `Accounts.watch`."""
+        return await self._observed(
+            "watch", self._store.watch(account, sightings, now, silence_s, settlement)
+        )
+
+    async def escalate(
+        self,
+        account: str,
+        stage: int,
+        keep_s: float,
+        now: float,
+        lives_s: Sequence[float] = (),
+        forgive_s: float = 0.0,
+    ) -> Standing:
+        """See `Accounts.escalate`."""
+        return await self._observed(
+            "escalate", self._store.escalate(account, stage, keep_s, now, lives_s, forgive_s)
+        )
+
+    async def lock(self, account: str, life_s: float, now: float, stage: int = 1) -> Standing:
+        """See `Accounts.lock`."""
+        return await self._observed("lock", self._store.lock(account, life_s, now, stage))
+
+    async def locked(self, now: float) -> tuple[tuple[str, Standing], ...]:
+        """See `Accounts.locked`."""
+        return await self._observed("locked", self._store.locked(now))
+
+    async def hold(
+        self, subject: str, windows: Sequence[Window], hold: Hold, cost: int, now: float, once: str = ""
+    ) -> Charge:
+        """See `Counters.hold`."""
+        return await self._observed("hold", self._store.hold(subject, windows, hold, cost, now, once))
+
+    async def usage(self, subject: str, windows: Sequence[Window], now: float) -> Usage:
+        """See `Counters.usage`."""
+        return await self._observed("usage", self._store.usage(subject, windows, now))
+
+    async def reset(self, subject: str, windows: Sequence[Window]) -> None:
+        """See `Counters.reset`."""
+        await self._observed("reset", self._store.reset(subject, windows))
+
+    async def grant(self, subject: str, units: int, until: float, now: float) -> None:
+        """See `Counters.grant`."""
+        await self._observed("grant", self._store.grant(subject, units, until, now))
+
+    async def subjects(self, prefix: str, most: int) -> tuple[tuple[str, ...], bool]:
+        """See `Counters.subjects`."""
+        return await self._observed("subjects", self._store.subjects(prefix, most))
 
     async def close(self) -> None:
         """See `Store.close`."""

@@ -1,31 +1,33 @@
-"""redis - the store on a Redis or Valkey server, shared by every host that uses it. The client is redis-py.
+"""redis - the store on Redis or Valkey, shared by every host that uses it. The client is redis-py.
 
 Each verb is one Lua script and one round trip, shared with all that is asked at the same time. A request is
-answered within the timeout or fails, connecting included; nothing is tried twice but a script that the server
-has forgotten. All keys of a script carry one hash tag, ``{name}``, so they lie in one slot of a Cluster. Times
-are the caller's: the server's own clock only removes what has long expired.
+answered within the timeout or fails, connecting included. One server is tried twice only with a script that it
+has forgotten; several: see redis_router. All keys of a script carry one hash tag, ``{name}``, so they lie in one
+slot of a Cluster. Times are the caller's: the server's own clock only removes what has long expired.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 
 from tamis.errors import TempFail
 from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
-from tamis.store.address import RedisAddress
+from tamis.store.address import AnyRedis
 from tamis.store.attempt import Attempt, Sight
-from tamis.store.bucket import MICROS, ONCE_US, SKEW_US
+from tamis.store.bucket import MICROS, SKEW_US
 from tamis.store.greylist import CLIENT, MESSAGE_US, Inquiry, Visit
-from tamis.store.redis_batches import RedisBatches
+from tamis.store.redis_accounts import RedisAccounts, Scripts
+from tamis.store.redis_counters import CounterScripts, RedisCounters, charge_args, charge_keys, read_charge
+from tamis.store.redis_desk import Desk
 from tamis.store.redis_lane import Script
+from tamis.store.redis_router import open_server
 
 
-class RedisStore:
+class RedisStore(RedisAccounts, RedisCounters):
     """See `Store`. Connects at the first request, and anew for each event loop it is used from."""
 
-    def __init__(self, address: RedisAddress, prefix: str, timeout_s: float) -> None:
+    def __init__(self, address: AnyRedis, prefix: str, timeout_s: float) -> None:
         self._address = address
         self._prefix = prefix
         self._timeout_s = timeout_s
@@ -33,7 +35,9 @@ class RedisStore:
         self._first_seen = Script("first_seen")
         self._greylist = Script("greylist")
         self._greylist_client = Script("greylist_client")
-        self._batches: RedisBatches | None = None
+        self._scripts = Scripts()
+        self._counter_scripts = CounterScripts()
+        self._desk: Desk | None = None
         self._closed = False
 
     async def charge(
@@ -42,14 +46,17 @@ class RedisStore:
         """See `Store.charge`."""
         attempt = Attempt.of(subject, windows, cost, now, once)
         keys = charge_keys(self._prefix, attempt)
-        return await self._here().ask(self._charge, keys, _charge_args(attempt), _read_charge)
+        return await self._here().ask(
+            self._charge, keys, charge_args(attempt), read_charge, exact=bool(once) or not cost
+        )
 
     async def first_seen(self, key: str, now: float, keep_s: float) -> float:
         """See `Store.first_seen`."""
         sight = Sight.of(key, now, keep_s)
         life_ms = round((keep_s * MICROS + SKEW_US) / 1000)
         args = (repr(float(now)), repr(float(sight.expires)), SKEW_US // MICROS, life_ms)
-        return await self._here().ask(self._first_seen, [f"{self._prefix}{{{sight.name}}}s"], args, float)
+        keys = [f"{self._prefix}{{{sight.name}}}s"]
+        return await self._here().ask(self._first_seen, keys, args, float, exact=True)
 
     async def greylist(
         self, client: str, errand: str, patience: Patience, now: float, once: str = ""
@@ -60,7 +67,7 @@ class RedisStore:
         keys = [tagged + name for name in visit.names()][: 3 if visit.message else 2]
         times = (visit.now, visit.delay, visit.retry, visit.keep, visit.gap, MESSAGE_US)
         args = (*times, visit.known_after, visit.token, SKEW_US)
-        return await self._here().ask(self._greylist, keys, args, _read_greylisted)
+        return await self._here().ask(self._greylist, keys, args, _read_greylisted, exact=bool(once))
 
     async def greylist_client(
         self, client: str, now: float, passes: int | None = None, keep_s: float = 0.0
@@ -77,42 +84,22 @@ class RedisStore:
             one, two, expires = map(int, reply.split() or (0, 0, 0))
             return inquiry.answer((one, two, expires))
 
-        return await self._here().ask(self._greylist_client, [key], args, read)
+        return await self._here().ask(self._greylist_client, [key], args, read, exact=True)
 
     async def close(self) -> None:
         """See `Store.close`."""
         self._closed = True
-        batches, self._batches = self._batches, None
-        if batches is not None and batches.loop is asyncio.get_running_loop():
-            await batches.close()
+        desk, self._desk = self._desk, None
+        if desk is not None and desk.loop is asyncio.get_running_loop():
+            await desk.close()
 
-    def _here(self) -> RedisBatches:
-        """Those of the running loop. What another one has left, which has ended, can be neither used nor closed."""
+    def _here(self) -> Desk:
+        """That of the running loop. What another one has left, which has ended, can be neither used nor closed."""
         if self._closed:
             raise TempFail("4.3.0", "State store is closed")
-        if self._batches is None or self._batches.loop is not asyncio.get_running_loop():
-            self._batches = RedisBatches(self._address, self._timeout_s)
-        return self._batches
-
-
-def charge_keys(prefix: str, attempt: Attempt) -> list[str]:
-    """The keys of a charge: one for each window, then that of the remembered answer."""
-    tagged = f"{prefix}{{{attempt.name}}}"
-    keys = [f"{tagged}w{limit.rate}" for limit in attempt.limits]
-    return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
-
-
-def _charge_args(attempt: Attempt) -> list[int]:
-    args = [attempt.now_us, attempt.cost, SKEW_US, ONCE_US if attempt.once else 0]
-    for limit in attempt.limits:
-        args += (limit.unit, limit.drain, limit.capacity, limit.ends_us)
-    return args
-
-
-def _read_charge(reply: bytes) -> Charge:
-    repeated, allowed, remaining, wait_us, window = map(int, reply.split())
-    wait_s = wait_us / MICROS if wait_us >= 0 else math.inf
-    return Charge(bool(allowed), remaining, wait_s, window, bool(repeated))
+        if self._desk is None or self._desk.loop is not asyncio.get_running_loop():
+            self._desk = Desk(open_server(self._address, self._timeout_s), self._timeout_s)
+        return self._desk
 
 
 def _read_greylisted(reply: bytes) -> Greylisted:

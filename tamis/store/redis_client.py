@@ -1,7 +1,4 @@
-"""redis_client - from an address to a client of the library, redis-py.
-
-Sentinel and Cluster clients would be further cases of `open_client`: all that is asked of one is `pipeline`.
-"""
+"""redis_client - from the address of one server to a client of the library, redis-py."""
 
 from __future__ import annotations
 

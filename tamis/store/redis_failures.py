@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterator
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
@@ -23,6 +24,7 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import TimeoutError as LibraryTimeoutError
 
@@ -44,6 +46,8 @@ _SENTENCES = {
     "MASTERDOWN": "has lost its master",
     "CLUSTERDOWN": "is a cluster that is down",
     "MOVED": "is a cluster, and a redis:// URL names one server",
+    "ASK": "is a cluster that moves its keys",
+    "TRYAGAIN": "is a cluster that moves its keys",
     "NOAUTH": "wants a password",
     "WRONGPASS": "does not accept our password",
     "NOPERM": "does not permit our user to do this",
@@ -54,12 +58,22 @@ _WORDS: dict[type[RedisError], str] = {
     BusyLoadingError: "LOADING",
     MasterDownError: "MASTERDOWN",
     ClusterDownError: "CLUSTERDOWN",
+    TryAgainError: "TRYAGAIN",
     MovedError: "MOVED",
+    AskError: "ASK",
     NoPermissionError: "NOPERM",
 }
 
 # The server will not change its mind on this connection; another one may lead to another server.
 _ELSEWHERE = frozenset({"READONLY", "MASTERDOWN", "NOPERM"})
+
+
+# The server did nothing, and will when it or the cluster has found itself.
+_FOR_NOW = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"})
+
+
+class NoMap(Exception):
+    """Nobody says which server has the keys. The text is the rest of a sentence."""
 
 
 def unavailable(reason: str, cause: BaseException | None = None) -> TempFail:
@@ -74,10 +88,31 @@ def leads_elsewhere(refusal: ResponseError) -> bool:
     return _word(refusal) in _ELSEWHERE
 
 
+def was_refused(exc: BaseException) -> bool:
+    """Whether nothing was done, and might be soon, there or elsewhere."""
+    return isinstance(exc, ResponseError) and _word(exc) in _FOR_NOW
+
+
+def was_nobody_there(exc: BaseException) -> bool:
+    """Whether nothing can have been done because nobody listens there."""
+    return any(isinstance(link, ConnectionRefusedError) for link in _chain(exc))
+
+
+def was_lost(exc: BaseException) -> bool:
+    """Whether nobody knows what was done: no answer came, or one for the whole batch and not for the call.
+
+    A server that is loading its data is of these: the library does not tell which calls it refused."""
+    if isinstance(exc, AuthenticationError):
+        return False
+    return isinstance(exc, ConnectionError | LibraryTimeoutError | OSError)
+
+
 def sentence(exc: BaseException, *, with_password: bool) -> str:
     """What *exc*, from the library or from our deadline, amounts to.
 
     *with_password*: whether we have one; the library does not tell a missing one from a wrong one."""
+    if isinstance(exc, NoMap):
+        return str(exc)
     chain = list(_chain(exc))
     for link in chain:
         if isinstance(link, AuthenticationError):

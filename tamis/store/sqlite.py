@@ -10,9 +10,11 @@ from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window, sqli
 from tamis.store.attempt import Attempt, Sight
 from tamis.store.greylist import Inquiry, Visit
 from tamis.store.group_commit import GroupCommit
+from tamis.store.sqlite_accounts import SqliteAccounts
+from tamis.store.sqlite_counters import SqliteCounters
 
 
-class SqliteStore:
+class SqliteStore(SqliteAccounts, SqliteCounters):
     """See `Store`. The file is opened at the first request: make it before a fork, use it after."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:

@@ -52,9 +52,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             expires REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE sighting (
+            name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            token TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            expires REAL NOT NULL,
+            PRIMARY KEY (name, kind, token)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE standing (
+            name TEXT NOT NULL PRIMARY KEY,
+            since INTEGER NOT NULL,
+            stage INTEGER NOT NULL,
+            until INTEGER NOT NULL,
+            locked_until INTEGER NOT NULL,
+            locks INTEGER NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
+    (
+        """CREATE TABLE held (
+            name TEXT NOT NULL PRIMARY KEY,
+            entries TEXT NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 
-TABLES = ("bucket", "answer", "seen", "greylist")
+TABLES = ("bucket", "answer", "seen", "greylist", "sighting", "standing", "held")
 
 # By primary result code (sqlite.org/rescode.html). A mail peer may read them: no path is in them.
 _SENTENCES = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Sequence
 
 from tamis.store import Acquaintance, Charge, Greylisted
 from tamis.store.attempt import Attempt, Sight
-from tamis.store.bucket import MICROS, ONCE_US, decide
+from tamis.store.bucket import GRANT, MICROS, ONCE_US, Bucket, Limit, decide
 from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
 from tamis.store.greylist import decide as judge
 
@@ -25,12 +26,19 @@ _KNOW = "INSERT OR REPLACE INTO greylist VALUES (?, ?, ?, ?)"
 
 def charge(db: sqlite3.Connection, attempt: Attempt) -> Charge:
     """`Store.charge`, inside the transaction."""
+    return once_only(db, attempt, _charge)
+
+
+def once_only(
+    db: sqlite3.Connection, attempt: Attempt, work: Callable[[sqlite3.Connection, Attempt], Charge]
+) -> Charge:
+    """What *work* answers, or has answered to the same attempt."""
     if not attempt.once:
-        return _charge(db, attempt)
+        return work(db, attempt)
     name = f"{attempt.once}{{{attempt.name}"  # no name holds a brace; once stands first: see MAX_ORDER
     if known := db.execute(_ANSWER, (name, attempt.now_us / MICROS)).fetchone():
         return Charge(bool(known[0]), known[1], known[2], known[3], True)
-    answer = _charge(db, attempt)
+    answer = work(db, attempt)
     expires = (attempt.now_us + ONCE_US) / MICROS
     row = (name, answer.allowed, answer.remaining, answer.retry_after_s, answer.window, expires)
     db.execute(_REMEMBER, row)
@@ -38,13 +46,22 @@ def charge(db: sqlite3.Connection, attempt: Attempt) -> Charge:
 
 
 def _charge(db: sqlite3.Connection, attempt: Attempt) -> Charge:
-    rows = {rate: (level, moment) for rate, level, moment in db.execute(_BUCKETS, (attempt.name,))}
+    rows = buckets_of(db, attempt.name)
     buckets = [rows.get(limit.rate) for limit in attempt.limits]
-    answer, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us)
-    for limit, bucket in zip(attempt.limits, filled, strict=False):
-        expires = limit.lasts_until(bucket) / MICROS
-        db.execute(_FILL, (attempt.name, limit.rate, *bucket, expires))
+    answer, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us, rows.get(GRANT))
+    fill(db, attempt.name, attempt.limits, filled)
     return answer
+
+
+def buckets_of(db: sqlite3.Connection, name: str) -> dict[str, Bucket]:
+    """All buckets of a subject by their rate, and what it was granted."""
+    return {rate: (level, moment) for rate, level, moment in db.execute(_BUCKETS, (name,))}
+
+
+def fill(db: sqlite3.Connection, name: str, limits: Sequence[Limit], filled: Sequence[Bucket]) -> None:
+    """Write the buckets of *limits*, or none of them."""
+    for limit, bucket in zip(limits, filled, strict=False):
+        db.execute(_FILL, (name, limit.rate, *bucket, limit.lasts_until(bucket) / MICROS))
 
 
 def first_seen(db: sqlite3.Connection, sight: Sight) -> float:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.nameserver import NameServer
 from tests.integration.test_policyd_postfix import MAIN, Gate, _greets, begin, prepare, write
 from tests.policyd.daemon import running, workplace
-from tests.redis_server import redis_server
+from tests.redis_server import free_port, redis_server
 
 pytestmark = pytest.mark.integration
 
@@ -146,3 +147,50 @@ def test_two_daemons_with_one_store_are_one(backend: str) -> None:
             1,
         )  # one recipient; the other daemon was asked the same again
         assert heard.count("DUNNO") == 10
+
+
+PROVIDERS = """
+[policyd.checks.greylist]
+spf = false
+providers = ["{provider}"]
+[dns]
+nameservers = ["127.0.0.1:{port}"]
+timeout = "1s"
+lifetime = "1s"
+"""
+
+
+def test_a_providers_servers_are_found_at_start_and_anew_at_a_reload() -> None:
+    port = free_port()
+    zone = {
+        ("big.example", "TXT"): '"v=spf1 include:a.big.example -all"',
+        ("a.big.example", "TXT"): '"v=spf1 ip4:192.0.2.0/24 -all"',
+        ("other.example", "TXT"): '"v=spf1 ip4:198.51.100.0/24 -all"',
+    }
+    server = NameServer(zone, port)
+    asked = 0
+
+    def waits(address: str) -> bool:
+        nonlocal asked
+        asked += 1
+        action = daemon.client().ask(
+            client_address=address, recipient=f"r{asked}@x.example", instance=f"{asked}.1", sasl_username=""
+        )
+        return action.startswith("DEFER")
+
+    try:
+        with (
+            workplace() as directory,
+            running(directory, PROVIDERS.format(provider="big.example", port=port)) as daemon,
+        ):
+            daemon.wait_for(lambda: not waits("192.0.2.7"))
+            assert waits("198.51.100.7")
+            daemon.reload(PROVIDERS.format(provider="other.example", port=port), "configuration reloaded")
+            daemon.wait_for(lambda: not waits("198.51.100.7"))
+            assert waits("192.0.2.7")
+            daemon.reload(PROVIDERS.format(provider="none.example", port=port), "configuration reloaded")
+            daemon.wait_for(lambda: "providers not known" in daemon.log)
+            assert waits("198.51.100.7")
+            assert daemon.stop() == 0
+    finally:
+        server.close()

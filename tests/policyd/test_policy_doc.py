@@ -17,13 +17,13 @@ from tamis.registry import configure_checks
 
 TEXT = (Path(__file__).parents[2] / "docs/policy.md").read_text()
 SECTIONS = dict(re.findall(r"(?ms)^## (\w+)\n(.*?)(?=^## |\Z)", TEXT))
-OURS = ("spf", "helo", "fcrdns", "access", "dnsbl")
+OURS = ("spf", "helo", "fcrdns", "access", "dnsbl", "rules", "outbound")
 EXAMPLES = [one for name in OURS for one in re.findall(r"(?ms)^```toml\n(.*?)^```", SECTIONS[name])]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_each_example_loads(example: str) -> None:
-    loader = Loader(parse("tamis.toml", re.sub(r"(?m)^tables = .*$", "", example)))
+    loader = Loader(parse("tamis.toml", re.sub(r"(?m)^(?:tables|geoip) = .*$", "", example)))
     assert configure_checks(loader, "policyd.checks", CHECKS)
     loader.finish()
 

@@ -1,4 +1,4 @@
-"""apply_progress - a bar on a terminal that says how far a pass over a mailbox is; nothing elsewhere."""
+"""apply_progress - a bar on a terminal that says how far a pass over many things is; nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ _PAUSE_S = 0.1
 
 
 class Progress:
-    """Of *total* messages, on *stream* if that is a terminal. Call it with the number that are done."""
+    """Of *total* messages, or what *noun* says, on *stream* if that is a terminal. Call it with the number that are
+    done."""
 
-    def __init__(self, total: int, stream: TextIO) -> None:
+    def __init__(self, total: int, stream: TextIO, noun: str = "messages") -> None:
+        self._noun = noun
         self._total = total
         self._stream = stream if stream.isatty() else None
         self._next = time.monotonic() + _PAUSE_S
@@ -25,13 +27,13 @@ class Progress:
         self.hidden()
 
     def __call__(self, done: int) -> None:
-        """*done* messages are done."""
+        """So many are done."""
         if self._stream is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE_S
         full = _WIDTH * done // max(self._total, done, 1)
         bar = "#" * full + "." * (_WIDTH - full)
-        self._stream.write(f"\r[{bar}] {done:,} of {self._total:,} messages")
+        self._stream.write(f"\r[{bar}] {done:,} of {self._total:,} {self._noun}")
         self._stream.flush()
         self._shown = True
 

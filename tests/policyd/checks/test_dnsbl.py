@@ -265,3 +265,12 @@ def test_the_options_as_they_are_written() -> None:
     )
     zone = listed("a") | listed("wl", answer="127.0.5.2")
     assert world(zone).action(lists) == "554 5.7.1 203.0.113.7 is on a.test (5.5)"
+
+
+def test_a_check_that_only_counts_leaves_the_whole_score_to_the_rules() -> None:
+    """Early stop is for those that decide."""
+    three = Dnsbl(lists={f"{n}.test": DnsList(weight=2.0) for n in "abc"}, threshold=1.0, reply="pass")
+    verdict = world(listed("a", "b", "c")).verdict(three)
+    assert (verdict.kind, verdict.score, verdict.reason) == (Opinion.PASS, 6.0, "score_6")
+    assert world(listed("c")).verdict(check(3, a=2, b=2, c=1)).score == 1.0
+    assert world({}).verdict(three).score == 0.0

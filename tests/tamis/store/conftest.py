@@ -15,7 +15,14 @@ import uvloop
 from tamis.config.schema import Duration
 from tamis.store import Store, open_store
 from tamis.store.config import StoreConfig
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import (
+    Cluster,
+    RedisServer,
+    Sentinels,
+    redis_cluster,
+    redis_sentinels,
+    redis_server,
+)
 
 T = TypeVar("T")
 Loop = Callable[[], asyncio.AbstractEventLoop] | None
@@ -52,6 +59,20 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three masters, as `shared_redis`."""
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def shared_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    """A pair that Sentinels watch, as `shared_redis`."""
+    with redis_sentinels(tmp_path_factory.mktemp("sentinels")) as sentinels:
+        yield sentinels
+
+
 PREFIXES = (f"t{number}:" for number in itertools.count())
 
 LOOPS: dict[str, Loop] = {"asyncio": None, "uvloop": uvloop.new_event_loop}
@@ -65,6 +86,8 @@ def _backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
         config = replace(config, url=f"sqlite://{tmp_path}/state.db")
     elif kind == "redis":
         config = replace(config, url=request.getfixturevalue("shared_redis").url)
+    elif kind in ("cluster", "sentinels"):
+        config = replace(config, url=request.getfixturevalue(f"shared_{kind}").url)
     return Backend(config, LOOPS[loop])
 
 
@@ -73,6 +96,10 @@ LASTING = [
     "sqlite-uvloop",
     pytest.param("redis-asyncio", marks=pytest.mark.integration),
     pytest.param("redis-uvloop", marks=pytest.mark.integration),
+    pytest.param("cluster-asyncio", marks=pytest.mark.integration),
+    pytest.param("cluster-uvloop", marks=pytest.mark.integration),
+    pytest.param("sentinels-asyncio", marks=pytest.mark.integration),
+    pytest.param("sentinels-uvloop", marks=pytest.mark.integration),
 ]
 
 

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from tamis.config.load import load
 from tamis.config.schema import Secret
 from tamis.errors import ConfigError
 from tamis.store import open_store
-from tamis.store.address import Address, MemoryAddress, RedisAddress, SqliteAddress, parse_address
+from tamis.store.address import (
+    Address,
+    ClusterAddress,
+    MemoryAddress,
+    RedisAddress,
+    SentinelAddress,
+    SqliteAddress,
+    parse_address,
+)
 from tamis.store.config import StoreConfig
 
 
@@ -31,6 +40,21 @@ from tamis.store.config import StoreConfig
         ("unix:///run/redis.sock", RedisAddress(socket="/run/redis.sock")),
         ("unix:///run/redis.sock?db=3", RedisAddress(socket="/run/redis.sock", db=3)),
         ("unix://tamis@/run/redis.sock", RedisAddress(socket="/run/redis.sock", username="tamis")),
+        ("redis+cluster://localhost", ClusterAddress((("localhost", 6379),), RedisAddress())),
+        (
+            "rediss+cluster://tamis:p%40ss%2C@a:7000,[::1]:7001,[::2]/",
+            ClusterAddress(
+                (("a", 7000), ("::1", 7001), ("::2", 6379)),
+                RedisAddress(username="tamis", password="p@ss,", tls=True),
+            ),
+        ),
+        ("redis+sentinel://h/m", SentinelAddress((("h", 26379),), "m", RedisAddress())),
+        (
+            "rediss+sentinel://:pw@h1:26379,h2:26380/my%20master?db=3",
+            SentinelAddress(
+                (("h1", 26379), ("h2", 26380)), "my master", RedisAddress(db=3, password="pw", tls=True)
+            ),
+        ),
     ],
 )
 def test_every_form(url: str, address: Address) -> None:
@@ -44,7 +68,24 @@ def test_every_form(url: str, address: Address) -> None:
         "state.db",
         "/var/lib/tamis/state.db",
         "mysql://localhost",
-        "redis+cluster://localhost",
+        "redis+cluster://",
+        "redis+cluster://h:1,",
+        "redis+cluster://h:99999,g",
+        "redis+cluster://h/1",
+        "redis+cluster://h?db=1",
+        "redis+cluster://[::1,h",
+        "redis+cluster://h,tamis:hunter2",
+        "redis+cluster://a b",
+        "redis+cluster://" + "h," * 64 + "h",
+        "redis+sentinel://",
+        "redis+sentinel://h",
+        "redis+sentinel://h/",
+        "redis+sentinel://h/m/0",
+        "redis+sentinel://h/m?db=x",
+        "redis+sentinel://h/m?database=1",
+        "redis+sentinel://h/m#f",
+        "redis+sentinel:///m",
+        "redis+tls://h",
         "sqlite://",
         "sqlite:///",
         "sqlite://relative/state.db",
@@ -92,6 +133,10 @@ def test_what_is_no_address_is_a_problem_of_the_configuration(url: str) -> None:
         StoreConfig(password=Secret("x")),
         StoreConfig(url="redis://:a@h", password=Secret("b")),
         StoreConfig(url="redis://tamis@h"),
+        StoreConfig(url="redis+cluster://:a@h", password=Secret("b")),
+        StoreConfig(url="redis+sentinel://tamis@h/m"),
+        StoreConfig(url="redis://h", sentinel_password=Secret("b")),
+        StoreConfig(url="redis+cluster://h", sentinel_password=Secret("b")),
     ],
 )
 def test_each_contradiction_is_one_problem(config: StoreConfig) -> None:
@@ -109,3 +154,13 @@ def test_all_problems_are_told_at_once_and_no_password_is() -> None:
 def test_the_default_is_an_embedded_store() -> None:
     assert list(StoreConfig().problems()) == []
     assert isinstance(parse_address(StoreConfig().url), SqliteAddress)
+
+
+def test_a_wrong_url_is_told_by_file_line_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "tamis.toml"
+    path.write_text('[store]\nprefix = "t:"\nurl = "redis+sentinel://:hunter2@h1,h2:26379"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path, lambda loader: loader.build(StoreConfig, "store"))
+    assert str(caught.value) == (
+        f"{path}:3: store.url: write it as redis+sentinel://host:port,host:port/name?db=0"
+    )

@@ -19,6 +19,7 @@ import pytest
 from tamis.config.schema import Duration, Secret
 from tamis.errors import TempFail
 from tamis.store import Store, Window, open_store
+from tamis.store.accounts import Sighting
 from tamis.store.config import StoreConfig
 from tamis.store.redis_batches import LANES, MAX_BATCH
 from tests.redis_server import RedisServer, free_port, redis_server
@@ -421,3 +422,20 @@ def test_over_tls_only_with_a_certificate_that_we_trust(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert [backend.play(charge) for backend in backends] == [999, 998]
     assert strangers == {"cannot be reached (TLS failed)"}
+
+
+def test_an_account_takes_bounded_memory_and_every_key_of_it_ends(
+    server: RedisServer, backend: Backend
+) -> None:
+    """The largest set: 1,000 correspondents, all of them new."""
+
+    async def story(store: Store) -> None:
+        for number in range(1200):
+            whom = Sighting("whom", f"{number}@example.org", 3600.0, 90 * 86400.0, 1000)
+            await store.watch("somebody@example.org", [whom], NOW)
+        await store.escalate("somebody@example.org", 4, 86400.0, NOW, [3600.0])
+
+    backend.play(story)
+    keys = [key for key in server.cli("KEYS", "*").split("\n") if key]
+    assert sum(int(server.cli("MEMORY", "USAGE", key)) for key in keys) <= 220_000
+    assert {key for key in keys if int(server.cli("PTTL", key)) < 0} == {"tamis:{locked accounts}"}

@@ -1,7 +1,10 @@
-"""A real cluster of three masters: what one request touches lies in one slot, whatever the subject."""
+"""A real cluster of three masters: what one request touches lies in one slot, and goes where the slot goes."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,10 @@ import pytest
 from tamis.config.schema import Duration
 from tamis.errors import TempFail
 from tamis.store import Patience, Store, Window
+from tamis.store.accounts import Sighting
 from tamis.store.config import StoreConfig
-from tests.redis_server import redis_cluster
+from tamis.store.counters import Hold
+from tests.redis_server import Cluster, RedisServer, free_port, redis_cluster, redis_server
 from tests.tamis.store.conftest import Backend
 from tests.tamis.store.test_contract import HOSTILE
 
@@ -18,10 +23,37 @@ pytestmark = pytest.mark.integration
 
 NOW = 1_763_974_800.25
 WINDOWS = (Window(10, 60.0), Window(100, 3600.0), Window(1000, 86400.0))
+DAY = (Window(1000, 86400.0),)
 ELSEWHERE = "State store is a cluster, and a redis:// URL names one server, try again later"
-
-
 SUBJECTS = [*HOSTILE, *(f"user{n}@example.org" for n in range(40))]
+TIMEOUT_S = 0.5
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Three masters that a test may harm. What some of them have can be had though others are away."""
+    with redis_cluster(tmp_path, options=("--cluster-require-full-coverage", "no")) as running:
+        yield running
+
+
+def at(url: str, timeout_s: float = TIMEOUT_S) -> Backend:
+    return Backend(StoreConfig(url=url, timeout=Duration(timeout_s)))
+
+
+async def all_verbs(store: Store, subject: str) -> None:
+    """Each verb, with all the keys that it may have."""
+    assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).remaining == 9
+    assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).repeated
+    assert await store.first_seen(subject, NOW, 60.0) == NOW
+    assert (await store.greylist(subject, "errand", Patience(0.0, 60.0, 60.0), NOW, "m")).announce
+    assert (await store.greylist_client(subject, NOW)).passes == 1
+    assert (await store.watch(subject, [Sighting("whom", "a", 1.0, 1.0, 5)], NOW)).counts[0].new == 1
+    assert (await store.hold(subject, WINDOWS, Hold("m", 60.0), 2, NOW, "other")).remaining == 7
+    assert (await store.usage(subject, WINDOWS, NOW)).held == 2
+    await store.grant(subject, 5, NOW + 60.0, NOW)
+    await store.reset(subject, WINDOWS)
+    assert (await store.usage(subject, WINDOWS, NOW)).levels[0].left == 10
+    assert (await store.charge(subject, WINDOWS, 1, NOW, "third")).allowed
 
 
 async def where_it_works(store: Store) -> list[str]:
@@ -29,11 +61,7 @@ async def where_it_works(store: Store) -> list[str]:
     served, sentences = [], set()
     for subject in SUBJECTS:
         try:
-            assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).remaining == 9
-            assert (await store.charge(subject, WINDOWS, 1, NOW, "once")).repeated
-            assert await store.first_seen(subject, NOW, 60.0) == NOW
-            assert (await store.greylist(subject, "errand", Patience(0.0, 60.0, 60.0), NOW, "m")).announce
-            assert (await store.greylist_client(subject, NOW)).passes == 1
+            await all_verbs(store, subject)
         except TempFail as exc:
             sentences.add(exc.text)
         else:
@@ -42,13 +70,128 @@ async def where_it_works(store: Store) -> list[str]:
     return served
 
 
-def test_each_subject_is_served_whole_by_one_master(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path) as masters:
-        served = []
-        for master in masters:
-            backend = Backend(StoreConfig(url=master.url, timeout=Duration(5.0)))
-            served += (here := backend.play(where_it_works))
-            assert here
-        keys = [key for master in masters for key in master.cli("KEYS", "*").splitlines()]
+def test_each_subject_is_served_whole_by_one_master(cluster: Cluster) -> None:
+    served = []
+    for master in cluster.masters:
+        served += (here := at(master.url, 5.0).play(where_it_works))
+        assert here
     assert sorted(served) == sorted(SUBJECTS)
-    assert len(keys) == 8 * len(SUBJECTS)  # three windows, the answer, the sight; client, errand and message
+
+
+def test_a_cluster_is_used_whole_through_some_of_its_nodes(cluster: Cluster) -> None:
+    async def story(store: Store) -> None:
+        await asyncio.gather(*(all_verbs(store, subject) for subject in SUBJECTS))
+        for number in range(5):
+            await store.escalate(f"user{number}", 4, 60.0, NOW, [60.0])
+        assert len(await store.locked(NOW)) == 5
+        assert len((await store.subjects("user", 100))[0]) == 40
+
+    at(cluster.url, 10.0).play(story)
+    assert all(int(master.cli("DBSIZE")) > 0 for master in cluster.masters)
+
+
+def test_a_slot_that_moves_is_followed_and_nothing_is_lost(cluster: Cluster) -> None:
+    """A charge before, one while its keys are there and nobody knows it, and one after.
+
+    While a slot moves Redis serves requests with one key, and those with several when all of them are there."""
+    old = cluster.owner("{u}")
+    new, other = (master for master in cluster.masters if master is not old)
+    slot = old.cli("CLUSTER", "KEYSLOT", "{u}")
+    old_id, new_id = old.cli("CLUSTER", "MYID"), new.cli("CLUSTER", "MYID")
+    port = new.options[new.options.index("--port") + 1]
+
+    async def story(store: Store) -> None:
+        async def left() -> int:
+            return (await store.charge("u", DAY, 1, NOW)).remaining
+
+        assert await left() == 999
+        assert await store.first_seen("u", NOW, 60.0) == NOW
+        new.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
+        old.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+        for key in old.cli("CLUSTER", "GETKEYSINSLOT", slot, "10").split():
+            old.cli("MIGRATE", "127.0.0.1", port, key, "0", "5000")
+        assert await store.first_seen("u", NOW + 1, 60.0) == NOW  # ASK
+        waiting = asyncio.ensure_future(left())  # ASK, then TRYAGAIN
+        await asyncio.sleep(0.1)
+        for master in (new, old, other):
+            master.cli("CLUSTER", "SETSLOT", slot, "NODE", new_id)
+        assert await waiting == 998
+        assert await left() == 997  # MOVED
+
+    at(cluster.url, 5.0).play(story)
+    assert old.cli("CLUSTER", "COUNTKEYSINSLOT", slot) == "0"
+
+
+async def passed(store: Store, subject: str, once: str = "") -> str:
+    """Nothing, or why not; in time."""
+    started = time.monotonic()
+    try:
+        await store.charge(subject, DAY, 1, NOW, once)
+    except TempFail as exc:
+        return exc.text.removeprefix("State store ").removesuffix(", try again later")
+    finally:
+        assert time.monotonic() - started < TIMEOUT_S + 0.5
+    return ""
+
+
+def owned_by(cluster: Cluster, master: RedisServer) -> list[str]:
+    return [subject for subject in SUBJECTS[-40:] if cluster.owner(f"{{{subject}}}") is master]
+
+
+@pytest.mark.parametrize("way", ["killed", "frozen"])
+def test_a_master_that_is_away_harms_its_own_keys_alone(cluster: Cluster, way: str) -> None:
+    victim = cluster.masters[2]
+    lost = owned_by(cluster, victim)
+    kept = [subject for subject in SUBJECTS[-40:] if subject not in lost]
+
+    async def story(store: Store) -> None:
+        await asyncio.gather(*(store.charge(subject, DAY, 1, NOW) for subject in SUBJECTS))
+        if way == "killed":
+            victim.kill()
+        else:
+            victim.freeze()
+        for _ in range(2):
+            calls = asyncio.gather(*(passed(store, subject, "a") for subject in lost))
+            started = time.monotonic()
+            assert set(await asyncio.gather(*(passed(store, subject) for subject in kept))) == {""}
+            assert time.monotonic() - started < TIMEOUT_S / 2
+            assert set(await calls) <= {
+                "does not answer in time",
+                "closed the connection",
+                "cannot be reached (Connection refused)",
+                "is a cluster that is down",
+            }
+        if way == "frozen":
+            victim.thaw()
+
+    at(cluster.url).play(story)
+
+
+def test_a_repeated_request_is_charged_once_though_the_connection_broke(cluster: Cluster) -> None:
+    """The server hangs up on us while it has our request, and is there again at once: that is not told to anybody."""
+    victim = cluster.owner("{u}")
+
+    async def story(store: Store) -> None:
+        assert (await store.charge("u", DAY, 1, NOW)).remaining == 999
+        victim.freeze()
+        again = asyncio.ensure_future(store.charge("u", DAY, 1, NOW, "once"))
+        lost = asyncio.ensure_future(passed(store, "u"))
+        await asyncio.sleep(0.05)
+        victim.kill()
+        victim.start()
+        assert (await again).allowed
+        assert await lost == "closed the connection"
+        assert (await store.charge("u", DAY, 0, NOW)).remaining == 999  # it is empty, but for one
+
+    at(cluster.url, 5.0).play(story)
+
+
+def test_seeds_may_be_away_and_nobody_may_be_there(tmp_path: Path, cluster: Cluster) -> None:
+    away = f"redis+cluster://127.0.0.1:{free_port()}"
+    assert at(f"{away},127.0.0.1:{cluster.ports[1]}").play(lambda store: passed(store, "u")) == ""
+    assert at(away).play(lambda store: passed(store, "u")) == "cannot be reached (Connection refused)"
+    home, port = tmp_path / "single", free_port()
+    home.mkdir()
+    with redis_server(home, "--port", str(port)):
+        url = f"redis+cluster://127.0.0.1:{port}"
+        assert at(url).play(lambda store: passed(store, "u")) == "is no cluster, though its URL says so"

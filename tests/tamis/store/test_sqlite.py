@@ -19,6 +19,7 @@ import pytest
 from tamis.config.schema import Duration
 from tamis.errors import ConfigError, TempFail
 from tamis.store import Patience, Store, Window, open_store
+from tamis.store.accounts import Sighting
 from tamis.store.config import StoreConfig
 from tamis.store.sqlite_file import MIGRATIONS, TABLES, open_database
 from tests.installed import installed
@@ -241,13 +242,16 @@ def test_what_expired_is_swept_out_a_little_at_a_time(path: Path, store_at: Back
             days = [store.charge(f"{m}", (Window(1, 60.0),), 1, NOW, f"{m}") for m in range(n, n + 100)]
             seen = [store.first_seen(f"{m}", NOW, 60.0) for m in range(n, n + 100)]
             came = [store.greylist(f"{m}", "a", terms, NOW) for m in range(n, n + 100)]
-            await asyncio.gather(*days, *seen, *came)
+            held = [store.lock(f"{m}", 1.0, NOW) for m in range(n, n + 100)]
+            await asyncio.gather(*days, *seen, *came, *held)
+        for m in range(1000):
+            await store.watch("u", [Sighting("whom", f"{m}", 60.0, 60.0, 1000)], NOW)
         await asyncio.gather(*(store.first_seen("kept", NOW + 60, 3600.0) for _ in range(2000)))
 
     store_at.play(story)
     with closing(sqlite3.connect(path)) as db:
         counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES]
-    assert counts == [3000, 3000, 3001, 3000]
+    assert counts[:6] == [3000, 3000, 3001, 3000, 1001, 3000]
 
     async def later(store: Store) -> None:
         for _ in range(20):
@@ -256,7 +260,8 @@ def test_what_expired_is_swept_out_a_little_at_a_time(path: Path, store_at: Back
     store_at.play(later)
     with closing(sqlite3.connect(path)) as db:
         counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES]
-    assert counts == [0, 0, 1, 0]
+    # When an account was seen is remembered for a year, as is its standing.
+    assert counts[:6] == [0, 0, 1, 0, 1, 3000]
 
 
 # Runs as another user or in a mount of its own, where the test itself is root.

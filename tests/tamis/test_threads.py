@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from lda.users.threads import Threads
+from tamis.threads import Threads
 
 
 def test_what_it_returns_and_raises_is_the_callers() -> None:
     async def run() -> int:
-        threads = Threads(1)
+        threads = Threads(1, "test")
         with pytest.raises(ZeroDivisionError):
             await threads.call(lambda: 1 // 0, 5)
         return await threads.call(lambda: 7, 5)
@@ -33,7 +33,7 @@ def test_not_more_than_so_many_at_once() -> None:
             now[0] -= 1
 
     async def run() -> None:
-        threads = Threads(3)
+        threads = Threads(3, "test")
         await asyncio.gather(*[threads.call(work, 10) for _ in range(12)])
 
     asyncio.run(run())
@@ -44,7 +44,7 @@ def test_one_that_hangs_keeps_its_place_until_it_has_ended() -> None:
     gate = threading.Event()
 
     async def run() -> str:
-        threads = Threads(1)
+        threads = Threads(1, "test")
         with pytest.raises(TimeoutError):
             await threads.call(gate.wait, 0.01)
         with pytest.raises(TimeoutError):
@@ -60,7 +60,7 @@ def test_one_that_hangs_does_not_hold_up_the_end() -> None:
 
     async def run() -> None:
         with pytest.raises(TimeoutError):
-            await Threads(1).call(gate.wait, 0.01)
+            await Threads(1, "test").call(gate.wait, 0.01)
 
     asyncio.run(run())
     gate.set()  # its answer finds no loop any more

@@ -19,10 +19,11 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most *count* calls at once."""
+    """At most *count* calls at once, all from one event loop at a time."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, name: str) -> None:
         self._places = asyncio.Semaphore(count)
+        self._name = name
 
     async def call(self, work: Callable[[], T], timeout_s: float) -> T:
         """What *work* returns or raises; TimeoutError if that takes longer, waiting for a place included; TempFail
@@ -31,7 +32,7 @@ class Threads:
             await self._places.acquire()
             call = _Call(work, self._places.release)
             try:
-                threading.Thread(target=call.run, daemon=True, name="users").start()
+                threading.Thread(target=call.run, daemon=True, name=self._name).start()
             except RuntimeError as exc:  # no memory, or too many processes
                 self._places.release()
                 raise TempFail("4.3.0", "Too busy") from exc

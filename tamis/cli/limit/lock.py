@@ -1,0 +1,63 @@
+"""lock - `tamis limit lock LOGIN...`: mail from these accounts is refused, by the check outbound of tamis-policyd."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from tamis.cli.limit.accounts import add_config, line, with_store
+from tamis.config.units import Unfit, parse_duration
+from tamis.outcome import EX_OK
+from tamis.store import Store
+
+_EPILOG = """\
+examples:
+  tamis limit lock alice@example.org
+  tamis limit lock --for 6h alice@example.org bob@example.org
+
+A login is written as Postfix logs it: sasl_username=alice@example.org. Locks hold where [policyd.checks.NAME] has
+check = "outbound"; mail that is in the queue already stays there: mailq, postsuper.
+
+exit status:
+  0 done   64 usage   69 the store is away   78 a bad configuration
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("accounts", nargs="+", metavar="LOGIN", help="who is locked")
+    parser.add_argument(
+        "--for",
+        dest="life",
+        metavar="TIME",
+        type=_life,
+        default=math.inf,
+        help="6h, 3d (default: until unlocked)",
+    )
+    add_config(parser)
+
+
+def _life(text: str) -> float:
+    try:
+        life = parse_duration(text)
+    except Unfit as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    if not 1 <= life <= 10 * 365 * 86400:
+        raise argparse.ArgumentTypeError("a lock lasts a second at least, and ten years at most")
+    return life
+
+
+def run(args: argparse.Namespace) -> int:
+    """A line for each account. Raises ConfigError, and TempFail where the store is away."""
+    from policyd.checks.outbound import account_of
+    from policyd.checks.outbound_signals import LOCK
+
+    async def story(store: Store, now: float) -> int:
+        for login in args.accounts:
+            account = account_of(login.lower())
+            await store.lock(account, args.life, now, LOCK)
+            print(line(login, (await store.watch(account, (), now)).standing))
+        return EX_OK
+
+    return with_store(args.config, story)

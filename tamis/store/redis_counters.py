@@ -1,0 +1,159 @@
+"""redis_counters - the verbs about counters on a Redis server: a part of the store there.
+
+To list the subjects of a check the keys are walked by SCAN, so many and no more. Of a Cluster each server is walked
+that has one of so many words: all of them, but in clusters of dozens.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tamis.store import Charge, Window
+from tamis.store.address import AnyRedis, ClusterAddress
+from tamis.store.attempt import Attempt, name_of
+from tamis.store.bucket import GRANT, MICROS, ONCE_US, SKEW_US, Bucket
+from tamis.store.counters import MAX_HELD, Hold, Usage
+from tamis.store.holding import MAX_KEEP_US, Holding, parse_entries, usage
+from tamis.store.inquiries import Grant, Look, named
+from tamis.store.redis_desk import Desk
+from tamis.store.redis_lane import Script
+
+HELD = "h"
+SCAN_STEPS = 1000
+SCAN_COUNT = 1000
+SCAN_TAGS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CounterScripts:
+    """Those of the verbs about counters."""
+
+    hold: Script = field(default_factory=lambda: Script("hold"))
+    admin: Script = field(default_factory=lambda: Script("counters"))
+
+
+class RedisCounters:
+    """See `tamis.store.counters.Counters`."""
+
+    _address: AnyRedis
+    _prefix: str
+    _counter_scripts: CounterScripts
+
+    def _here(self) -> Desk:
+        raise NotImplementedError
+
+    async def hold(
+        self, subject: str, windows: Sequence[Window], hold: Hold, cost: int, now: float, once: str = ""
+    ) -> Charge:
+        """See `Counters.hold`."""
+        holding = Holding.of(subject, windows, hold, cost, now, once)
+        attempt = holding.attempt
+        keys = charge_keys(self._prefix, attempt)
+        keys.insert(len(attempt.limits) + 1, f"{self._prefix}{{{attempt.name}}}{HELD}")
+        args: list[str | int] = [*charge_args(attempt)]
+        flags = (holding.token, holding.keep, int(holding.more), int(holding.lapse))
+        args[4:4] = (*flags, MAX_KEEP_US, MAX_HELD, (holding.life + SKEW_US) // 1000)
+        exact = bool(once) or (holding.keep > 0 and not (holding.more and cost))
+        return await self._here().ask(self._counter_scripts.hold, keys, args, read_charge, exact=exact)
+
+    async def usage(self, subject: str, windows: Sequence[Window], now: float) -> Usage:
+        """See `Counters.usage`."""
+        look = Look.of(subject, windows, now)
+
+        def read(reply: bytes) -> Usage:
+            *buckets, grant, entries, _ = reply.decode("ascii").split("\n")
+            return usage(
+                look.limits, [*map(_bucket, buckets)], parse_entries(entries), _bucket(grant), look.now
+            )
+
+        return await self._here().ask(
+            self._counter_scripts.admin, self._keys(look), ("usage",), read, exact=True
+        )
+
+    async def reset(self, subject: str, windows: Sequence[Window]) -> None:
+        """See `Counters.reset`."""
+        keys = self._keys(Look.of(subject, windows, 0.0))
+        await self._here().ask(self._counter_scripts.admin, keys, ("reset",), len, exact=True)
+
+    async def grant(self, subject: str, units: int, until: float, now: float) -> None:
+        """See `Counters.grant`."""
+        grant = Grant.of(units, until, now)
+        args: tuple[str | int, ...] = ("grant",)
+        if grant.units:
+            args = ("grant", f"{grant.units} {grant.until}", (grant.until - grant.now + SKEW_US) // 1000)
+        key = f"{self._prefix}{{{name_of(subject)}}}{GRANT}"
+        await self._here().ask(self._counter_scripts.admin, [key], args, len, exact=True)
+
+    async def subjects(self, prefix: str, most: int) -> tuple[tuple[str, ...], bool]:
+        """See `Counters.subjects`."""
+        pattern = re.sub(r"([][*?\\^-])", r"\\\1", f"{self._prefix}{{{prefix}") + "*}w*"
+        tags = SCAN_TAGS if isinstance(self._address, ClusterAddress) else 1
+        found: set[str] = set()
+        walked: set[str] = set()
+        complete = True
+        for tag in range(tags):
+            complete &= await self._walk(tag, pattern, walked, found, most)
+        names = sorted(name for name in found if named(name, prefix))
+        return tuple(names[:most]), complete and len(names) <= most
+
+    async def _walk(self, tag: int, pattern: str, walked: set[str], found: set[str], most: int) -> bool:
+        """Add what the server that has *tag* knows, if it was not walked before. Whether it was walked to its end."""
+        before, cursor = f"{self._prefix}{{", "0"
+        for step in range(SCAN_STEPS):
+            args = ("scan", cursor, pattern, SCAN_COUNT)
+            keys = [f"{before}scan{tag}}}"]
+            server, cursor, *names = await self._here().ask(
+                self._counter_scripts.admin, keys, args, _words, exact=True
+            )
+            if not step and server in walked:
+                return True
+            walked.add(server)
+            found.update(name.removeprefix(before).partition("}")[0] for name in names)
+            if cursor == "0" or len(found) > most:
+                break
+        return cursor == "0"
+
+    def _keys(self, look: Look) -> list[str]:
+        tagged = f"{self._prefix}{{{look.name}}}"
+        return [
+            *(f"{tagged}w{limit.rate}" for limit in look.limits),
+            f"{tagged}{GRANT}",
+            f"{tagged}{HELD}",
+        ]
+
+
+def charge_keys(prefix: str, attempt: Attempt) -> list[str]:
+    """The keys of a charge: one for each window, that of a grant, then that of the remembered answer."""
+    tagged = f"{prefix}{{{attempt.name}}}"
+    keys = [f"{tagged}w{limit.rate}" for limit in attempt.limits]
+    keys.append(f"{tagged}{GRANT}")
+    return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
+
+
+def charge_args(attempt: Attempt) -> list[int]:
+    """The words of a charge, as charge.lua wants them."""
+    args = [attempt.now_us, attempt.cost, SKEW_US, ONCE_US if attempt.once else 0]
+    for limit in attempt.limits:
+        args += (limit.unit, limit.drain, limit.capacity, limit.ends_us)
+    return args
+
+
+def read_charge(reply: bytes) -> Charge:
+    """The reply of charge.lua. Raises ValueError."""
+    repeated, allowed, remaining, wait_us, window = map(int, reply.split())
+    wait_s = wait_us / MICROS if wait_us >= 0 else math.inf
+    return Charge(bool(allowed), remaining, wait_s, window, bool(repeated))
+
+
+def _bucket(text: str) -> Bucket | None:
+    if not text:
+        return None
+    level, moment = map(int, text.split())
+    return level, moment
+
+
+def _words(reply: bytes) -> list[str]:
+    return reply.decode("utf-8", "surrogateescape").split("\n")[:-1]
