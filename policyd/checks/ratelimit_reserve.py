@@ -40,7 +40,8 @@ class Witness:
 def settles(txn: Transaction, stage: Stage) -> bool:
     """Whether *txn* is asked where reservations are settled: at *stage*."""
     if stage is Stage.END_OF_MESSAGE:
-        return txn.attributes.get("protocol_state") == stage.value
+        state: str = stage.value
+        return txn.attributes.get("protocol_state") == state
     return txn.recipient_count > 0
 
 

@@ -55,30 +55,3 @@ def whole(value: str) -> Iterator[str]:
     """A text is found as it is."""
     if value:
         yield value
-
-
-def names(value: str) -> Iterator[str]:
-    """A host name, in small letters: itself, each parent, and each parent with a dot for what is below it."""
-    name = value.rstrip(".")
-    if not name:
-        return
-    yield name
-    while "." in name:
-        name = name.partition(".")[2]
-        yield "." + name
-        yield name
-
-
-def mailboxes(value: str) -> Iterator[str]:
-    """A mail address: itself, without its extension, its domain and the parents of that, and ``user@``."""
-    local, at, domain = value.rpartition("@")
-    if not at:
-        if value:
-            yield value
-        return
-    plain = local.partition("+")[0] or local
-    yield value
-    yield f"{plain}@{domain}"
-    yield from names(domain)
-    yield f"{local}@"
-    yield f"{plain}@"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from policyd.rules.seen import Get, Seen, mailboxes, names, whole
-from policyd.tables.keyed import Kind, checked
+from policyd.rules.seen import Get, Seen, whole
+from policyd.tables.keyed import Kind, checked, mailboxes, names
 from policyd.tables.lines import BadLine
 from policyd.tables.regexp import RegexpReader
 from policyd.tables.rule import NO_OPINION, Author, Rule

@@ -18,6 +18,8 @@ from policyd.tables.networks import AnyNetwork, Networks, network, partial
 from policyd.tables.nodes import MAX_PROBLEMS, Found
 from policyd.tables.rule import Author, Rule
 
+MAX_NAME_CHARS = 255  # RFC 1035 section 2.3.4; of a longer one the parents are looked up
+
 
 class Kind(Enum):
     """What values look like."""
@@ -50,8 +52,9 @@ class Keyed:
         return None
 
 
-def _names(value: str) -> Iterator[str]:
-    name = value.lower().rstrip(".")
+def names(value: str) -> Iterator[str]:
+    """A host name: itself, each parent, and each parent with a dot for what is below it."""
+    name = value.lower().rstrip(".")[-MAX_NAME_CHARS:]
     if not name:
         return
     yield name
@@ -61,7 +64,8 @@ def _names(value: str) -> Iterator[str]:
         yield name
 
 
-def _mailboxes(value: str) -> Iterator[str]:
+def mailboxes(value: str) -> Iterator[str]:
+    """A mail address: itself, without its extension, its domain and the parents of that, and ``user@``."""
     mailbox = value.lower()
     local, at, domain = mailbox.rpartition("@")
     if not at:
@@ -70,7 +74,7 @@ def _mailboxes(value: str) -> Iterator[str]:
     plain = local.partition("+")[0] or local
     yield mailbox
     yield f"{plain}@{domain}"
-    yield from _names(domain)
+    yield from names(domain)
     yield f"{local}@"
     yield f"{plain}@"
 
@@ -95,14 +99,14 @@ def _exact(value: str) -> Iterator[str]:
 
 
 def _clients(value: str) -> Iterator[str]:
-    return _networks(value) if address(value) else _names(value)
+    return _networks(value) if address(value) else names(value)
 
 
 _DERIVED: dict[Kind, Callable[[str], Iterator[str]]] = {
-    Kind.CLIENT: _names,  # its networks have an index
-    Kind.ADDRESS: _names,
-    Kind.NAME: _names,
-    Kind.MAILBOX: _mailboxes,
+    Kind.CLIENT: names,  # its networks have an index
+    Kind.ADDRESS: names,
+    Kind.NAME: names,
+    Kind.MAILBOX: mailboxes,
     Kind.EXACT: _exact,
 }
 

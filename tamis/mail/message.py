@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import IO
 
 from tamis.mail.headers import MAX_HEADER_BYTES, Headers, split
+from tamis.mail.mime import structure
+from tamis.mail.view import View
 
 SPOOL_BYTES = 1 << 20
 _COUNT_PIECE = 1 << 20
@@ -51,6 +53,11 @@ class Message:
     def body_offset(self) -> int:
         """Where the body starts in `raw`."""
         return self._split[1]
+
+    @cached_property
+    def view(self) -> View:
+        """Its parts and texts, taken apart once for all who look at them."""
+        return View(self._raw, structure(self))
 
     @cached_property
     def body(self) -> bytes:

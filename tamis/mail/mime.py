@@ -14,11 +14,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tamis.mail.charset import to_text
 from tamis.mail.headers import MAX_HEADER_BYTES, Headers, split
-from tamis.mail.message import Message
 from tamis.mail.words import unfold
+
+if TYPE_CHECKING:
+    from tamis.mail.message import Message
 
 MAX_DEPTH = 20
 MAX_PARTS = 1000
@@ -27,9 +30,9 @@ _TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
 _TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")\s*")
 _PARAMETER = re.compile(rb";\s*(" + _TOKEN + rb")\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*))", re.DOTALL)
 _BOUNDARY = re.compile(rb"\bboundary\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_PIECE = 1 << 20
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
-_PADDED = re.compile(rb"=+")
+_NOT_BASE64 = re.sub(rb"[A-Za-z0-9+/=]", b"", bytes(range(256)))
 
 Raw = bytes | mmap.mmap
 
@@ -151,35 +154,62 @@ class _Builder:
 
         It is enough that a line begins with the boundary (RFC 2046 section 5.1.1), if not with a longer one."""
         octets = boundary.encode("utf-8", "surrogateescape")
-        rest = rb"--" + re.escape(octets) + rb"((--)?[^\n]*)(?:\n|\Z)"
-        line, first = re.compile(rb"(?:\r?\n|\A)" + rest), re.compile(rest)
-        match = first.match(self._raw, leaf.start, leaf.end)
-        position = leaf.start
+        raw, position = self._raw, leaf.start
+        at = self._start_of(octets, leaf)
         foreign = 0
-        while True:
-            match = match or line.search(self._raw, position, leaf.end)
-            if match is None:
-                return
-            more = match[1].strip()
+        while at is not None:
+            start, behind = at
+            line_feed = raw.find(b"\n", behind, leaf.end)
+            end = leaf.end if line_feed < 0 else line_feed + 1
+            rest: bytes = raw[behind:end]
+            more = rest.strip()
             if (
                 more in (b"", b"--")
                 or foreign > MAX_PARTS
                 or not (octets + more).startswith(self._longer(octets))
             ):
-                yield match.start(), match.end(), match[2] is not None
+                yield start, end, rest.startswith(b"--")
             else:
                 foreign += 1
             # The line end of one delimiter may be the beginning of the next.
-            position = match.end() - 1 if match[0].endswith(b"\n") else match.end()
-            match = None
+            position = end if line_feed < 0 else line_feed
+            at = self._next(octets, position, leaf.end)
+
+    def _start_of(self, octets: bytes, leaf: Part) -> tuple[int, int] | None:
+        """The first delimiter: where its line end, or it, begins, and where its boundary ends."""
+        behind = leaf.start + 2 + len(octets)
+        if behind <= leaf.end and self._raw[leaf.start : behind] == b"--" + octets:
+            return leaf.start, behind
+        return self._next(octets, leaf.start, leaf.end)
+
+    def _next(self, octets: bytes, position: int, end: int) -> tuple[int, int] | None:
+        """The next one from *position*. By `find`: an expression takes 30 times as long over a large attachment."""
+        at = self._raw.find(b"\n--" + octets, position, end)
+        if at < 0:
+            return None
+        start = at - 1 if at > position and self._raw[at - 1] == 13 else at
+        return start, at + 3 + len(octets)
 
     def _longer(self, boundary: bytes) -> tuple[bytes, ...]:
         """The boundaries that some field declares and that begin with *boundary*."""
         if self._declared is None:
-            self._declared = sorted(set(_BOUNDARY.findall(self._raw)))
+            self._declared = sorted(set(_declared(self._raw)))
         at = bisect_right(self._declared, boundary)
         following = self._declared[at : at + MAX_PARTS]
         return tuple(itertools.takewhile(lambda found: found.startswith(boundary), following))
+
+
+def _declared(raw: Raw) -> Iterator[bytes]:
+    """All boundaries that some field may declare."""
+    done = 0
+    for start in range(0, len(raw), _PIECE):
+        piece = raw[start : start + _PIECE + len(b"boundary") - 1].lower()
+        at = piece.find(b"boundary")
+        while at >= 0:
+            if start + at >= done and (match := _BOUNDARY.match(raw, start + at)):
+                yield match[1]
+                done = match.end()
+            at = piece.find(b"boundary", at + 1)
 
 
 def content_type(headers: Headers, default: ContentType = TEXT_PLAIN) -> ContentType:
@@ -211,9 +241,11 @@ def _encoding(headers: Headers) -> str:
     return value.partition(b"(")[0].strip(b" \t;").decode("ascii", "replace").lower()
 
 
-def content(raw: Raw, part: Part) -> bytes | None:
-    """The content of *part*, transfer encoding undone; None if that is unknown."""
-    data: bytes = raw[part.start : part.end]
+def content(raw: Raw, part: Part, most_bytes: int | None = None) -> bytes | None:
+    """The content of *part*, transfer encoding undone; None if that is unknown. Of more than *most_bytes*, as encoded,
+    the beginning."""
+    end = part.end if most_bytes is None else min(part.end, part.start + most_bytes)
+    data: bytes = raw[part.start : end]
     encoding = _encoding(part.headers)
     if encoding in ("", "7bit", "8bit", "binary"):
         return data
@@ -232,12 +264,12 @@ def _quoted_printable(data: bytes) -> bytes:
 
 def _base64(data: bytes) -> bytes:
     """All that can be decoded, up to the first padding."""
-    digits = _PADDED.split(_NOT_BASE64.sub(b"", data), maxsplit=1)[0]
+    digits = data.translate(None, _NOT_BASE64).partition(b"=")[0]
     usable = len(digits) - (len(digits) % 4 == 1)
     return binascii.a2b_base64(digits[:usable] + b"=" * (-usable % 4))
 
 
-def text(raw: Raw, part: Part) -> str | None:
+def text(raw: Raw, part: Part, most_bytes: int | None = None) -> str | None:
     """The content of *part* as text in its charset; None if the transfer encoding is unknown."""
-    data = content(raw, part)
+    data = content(raw, part, most_bytes)
     return None if data is None else to_text(data, part.content_type.parameters.get("charset", "utf-8"))

@@ -1,20 +1,20 @@
 """Fifteen situations in which policy daemons fail, with a real smtpd where smtpd is part of it. Where each is tested:
 
- 1  six recipients and three messages in a session: one connection, under 20 ms    here
- 2  a reply that is lost, or comes too late, is counted once                       here, test_policyd_postfix
- 3  sixteen recipients of which three are refused are thirteen, and one message    here, test_policyd_greylist
- 4  a refusal by one window leaves the other as it was                             here
- 5  VRFY, ETRN, and the commands before MAIL count nothing                         here, test_policyd_postfix
- 6  a DNS server that answers after 3 s delays nobody else by 10 ms                here
- 7  Redis stopped                                                                  test_store_failures
- 8  Redis frozen                                                                   test_policyd_life, test_store_failures
- 9  Redis emptied                                                                  test_store_failures
-10  Redis failed over                                                              test_store_failures
-11  postmaster@ among the recipients changes nothing                               here
-12  a HELO of 2,000 bytes hides nothing                                            here
-13  a reply that Postfix reads as PERMIT (digits, nothing) is never loaded         here
-14  SIGHUP under load: no refused connection, no 451, a bad file keeps the rules   test_policy_restarts
-15  a restart on a socket that systemd holds: no request is lost, none forgotten     test_policy_restarts
+ 1  six recipients and three messages in a session: one connection, under 20 ms - here
+ 2  a reply that is lost, or comes too late, is counted once - here, test_policyd_postfix
+ 3  sixteen recipients of which three are refused are thirteen, and one message - here, test_policyd_greylist
+ 4  a refusal by one window leaves the other as it was - here
+ 5  VRFY, ETRN, and the commands before MAIL count nothing - here, test_policyd_postfix
+ 6  a DNS server that answers after 3 s delays nobody else by 10 ms - here
+ 7  Redis stopped - test_store_failures
+ 8  Redis frozen - test_policyd_life, test_store_failures
+ 9  Redis emptied - test_store_failures
+10  Redis failed over - test_store_failures
+11  postmaster@ among the recipients changes nothing - here
+12  a HELO of 2,000 bytes hides nothing - here
+13  a reply that Postfix reads as PERMIT (digits, nothing) is never loaded - here
+14  SIGHUP under load: no refused connection, no 451, a bad file keeps the rules - test_policy_restarts
+15  a restart on a socket that systemd holds: no request is lost, none forgotten - test_policy_restarts
 """
 
 from __future__ import annotations

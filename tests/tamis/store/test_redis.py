@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tamis.store import Store, Window, open_store
 from tamis.store.accounts import Sighting
 from tamis.store.config import StoreConfig
 from tamis.store.redis_batches import LANES, MAX_BATCH
-from tests.redis_server import RedisServer, free_port, redis_server
+from tests.redis_server import RedisServer, free_port, redis_sentinels, redis_server
 from tests.tamis.store.conftest import LOOPS, Backend
 
 pytestmark = pytest.mark.integration
@@ -439,3 +440,29 @@ def test_an_account_takes_bounded_memory_and_every_key_of_it_ends(
     keys = [key for key in server.cli("KEYS", "*").split("\n") if key]
     assert sum(int(server.cli("MEMORY", "USAGE", key)) for key in keys) <= 220_000
     assert {key for key in keys if int(server.cli("PTTL", key)) < 0} == {"tamis:{locked accounts}"}
+
+
+def test_passwords_of_the_servers_and_of_the_sentinels(tmp_path: Path) -> None:
+    """Each where it belongs; and a master that nobody knows."""
+    with redis_sentinels(tmp_path) as sentinels:
+        for server in (sentinels.replica, sentinels.master):
+            server.cli("CONFIG", "SET", "masterauth", "data", "requirepass", "data")
+        for watcher in sentinels.watchers:
+            watcher.cli("SENTINEL", "SET", "mymaster", "auth-pass", "data")
+            watcher.cli("ACL", "SETUSER", "default", "resetpass", ">watch")
+        right = StoreConfig(
+            url=sentinels.url,
+            timeout=Duration(5.0),
+            password=Secret("data"),
+            sentinel_password=Secret("watch"),
+        )
+
+        def says(**changes: Any) -> str:
+            return Backend(replace(right, **changes)).play(failure_at_ease)
+
+        assert Backend(right).play(charge) == 999
+        assert says(password=None) == "wants a password"
+        assert says(password=Secret("wrong")) == "does not accept our password"
+        unknown = "cannot be found: no Sentinel that we reach knows its master"
+        assert says(url=sentinels.url.replace("mymaster", "other")) == unknown
+        assert says(sentinel_password=None) == unknown

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,6 +92,22 @@ def test_a_cluster_is_used_whole_through_some_of_its_nodes(cluster: Cluster) -> 
 
     at(cluster.url, 10.0).play(story)
     assert all(int(master.cli("DBSIZE")) > 0 for master in cluster.masters)
+
+
+def test_a_user_with_the_least_rights(cluster: Cluster) -> None:
+    """What docs/store.md says that he needs is enough for every verb."""
+    text = (Path(__file__).parents[3] / "docs" / "store.md").read_text()
+    rights = re.findall(r"\+[a-z|]+", text[text.index("A user of its own") : text.index("## While")])
+    for master in cluster.masters:
+        master.cli("ACL", "SETUSER", "tamis", "on", ">word", "~tamis:*", *rights)
+
+    async def story(store: Store) -> None:
+        await all_verbs(store, "u")
+        await store.lock("u", 60.0, NOW)
+        assert len(await store.locked(NOW)) == 1
+        assert (await store.subjects("u", 10))[0] == ("u",)
+
+    at(cluster.url.replace("://", "://tamis:word@"), 5.0).play(story)
 
 
 def test_a_slot_that_moves_is_followed_and_nothing_is_lost(cluster: Cluster) -> None:
@@ -195,3 +215,53 @@ def test_seeds_may_be_away_and_nobody_may_be_there(tmp_path: Path, cluster: Clus
     with redis_server(home, "--port", str(port)):
         url = f"redis+cluster://127.0.0.1:{port}"
         assert at(url).play(lambda store: passed(store, "u")) == "is no cluster, though its URL says so"
+
+
+@contextmanager
+def node(*replies: bytes) -> Iterator[str]:
+    """What claims to be one of a cluster, and answers everything but a greeting with the next of *replies*."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(20.0)
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            for reply in replies:
+                peer, _ = listener.accept()
+                with peer:
+                    while b"SLOTS" not in (data := peer.recv(65536)) and b"EVAL" not in data:
+                        peer.sendall(b"+OK\r\n" * data.count(b"CLIENT\r\n"))
+                    peer.sendall(reply.replace(b"PORT", b"%d" % port))
+                    peer.recv(65536)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"redis+cluster://127.0.0.1:{port}"
+        thread.join()
+
+
+ALL_HERE = b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$0\r\n\r\n:PORT\r\n"
+
+
+@pytest.mark.parametrize(
+    ("replies", "sentence"),
+    [
+        ([b"*0\r\n"], "is a cluster that has no server for a part of its keys"),
+        ([b"$5\r\nhello\r\n"], "gave an answer that we do not understand"),
+        ([b"*1\r\n:5\r\n"], "gave an answer that we do not understand"),
+        ([b"*1\r\n*2\r\n:0\r\n:5\r\n"], "gave an answer that we do not understand"),
+        (
+            [b"*1\r\n*3\r\n:0\r\n:99999\r\n*2\r\n$1\r\nh\r\n:1\r\n"],
+            "gave an answer that we do not understand",
+        ),
+        ([b"-NOAUTH Authentication required.\r\n"], "wants a password"),
+        ([b""], "does not answer in time"),
+        ([ALL_HERE, b"-OOM command not allowed\r\n"], "is out of memory"),
+        ([ALL_HERE, b"$9\r\n0 1 2 3 x\r\n"], "gave an answer that we do not understand"),
+        ([ALL_HERE, b"$9\r\n0 1 7 0 0\r\n"], ""),  # a node that has no name for itself is where it was asked
+    ],
+)
+def test_what_a_node_may_answer(replies: list[bytes], sentence: str) -> None:
+    with node(*replies) as url:
+        assert at(url).play(lambda store: passed(store, "u")) == sentence

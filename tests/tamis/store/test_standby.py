@@ -15,6 +15,7 @@ from tamis.config.schema import Duration
 from tamis.errors import TempFail
 from tamis.store import Patience, Store, Window, standby
 from tamis.store.config import StoreConfig
+from tamis.store.counters import Hold
 from tamis.store.memory import MemoryStore
 from tests.redis_server import redis_server
 from tests.tamis.store.conftest import Backend
@@ -50,6 +51,21 @@ def test_while_the_store_is_away_a_limit_is_a_limit(backend: Backend, tmp_path: 
             for _ in range(2):
                 assert (await store.charge("u", DAY, 1, NOW, "same")).remaining == 2
             assert await passed(store) == 2
+
+    backend.play(story)
+
+
+def test_while_the_store_is_away_messages_hold_and_settle(backend: Backend, tmp_path: Path) -> None:
+    """What was held in the store is charged as if it had not been, and the limit holds."""
+
+    async def story(store: Store) -> None:
+        assert (await store.hold("u", DAY, Hold("m", 600.0, more=True), 2, NOW)).allowed
+        with away(tmp_path):
+            for _ in range(2):
+                assert (await store.hold("u", DAY, Hold("m", 0.0), 2, NOW, "end")).allowed
+            assert not (await store.hold("u", DAY, Hold("n", 600.0, more=True), 2, NOW)).allowed
+            with pytest.raises(TempFail):
+                await store.usage("u", DAY, NOW)
 
     backend.play(story)
 
