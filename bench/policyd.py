@@ -1,6 +1,6 @@
-"""policyd - requests a second of the policy daemon beside postgrey and postfwd.
+"""policyd - requests a second of the policy daemon beside postgrey, postfwd and a server that does nothing.
 
-Every server runs on one core, the same for all, with 20 connections that ask as fast as they are answered;
+Every server runs on one core, the same for all, with 50 connections that ask as fast as they are answered;
 the load and redis-server have the other cores. Ours counts two windows of recipients for 1,000 logins, with
 decisions logged to a file and journalled; postfwd counts the same two with the faster of its process models
 and without a log; postgrey greylists. Rounds alternate between the servers, and each server's best counts:
@@ -31,7 +31,7 @@ from bench.servers import (
 )
 
 ROUNDS = 5
-CONNECTIONS = 20
+CONNECTIONS = 50
 SENDERS = 1000
 
 CONFIG = """
@@ -87,6 +87,7 @@ def run() -> Iterator[Figure]:
                 stack.enter_context(tamis(directory / "sqlite", "sqlite:///{}/state.db")), 20000
             ),
             "redis": Contender(stack.enter_context(tamis_on_redis(directory / "redis")), 20000),
+            "floor": Contender(stack.enter_context(floor(directory)), 40000),
             "postgrey": Contender(stack.enter_context(postgrey(directory / "postgrey")), 2500),
             "postfwd1": Contender(stack.enter_context(postfwd1(directory / "postfwd1")), 5000),
             "postfwd2": Contender(stack.enter_context(postfwd2(directory / "postfwd2")), 5000),
@@ -107,6 +108,7 @@ def figures(contenders: Mapping[str, Contender]) -> Iterator[Figure]:
         for peer, theirs in (("postgrey", contenders["postgrey"]), ("postfwd", postfwd)):
             yield Figure(f"policyd_{store}_requests", ours.rate(), "1/s", peer, theirs.rate())
             yield Figure(f"policyd_{store}_p99", ours.p99_ms(), "ms", peer, theirs.p99_ms())
+        yield Figure(f"policyd_{store}_requests", ours.rate(), "1/s", "floor", contenders["floor"].rate())
 
 
 @contextlib.contextmanager
@@ -141,6 +143,14 @@ def tamis_on_redis(directory: Path) -> Iterator[str]:
         tamis(directory, f"unix://{socket}?db=0"),
     ):
         yield f"{directory}/policyd"
+
+
+@contextlib.contextmanager
+def floor(directory: Path) -> Iterator[str]:
+    """uvloop and our parser, and DUNNO for everybody."""
+    address = f"{directory}/floor"
+    with running([sys.executable, "-m", "bench.policyd_floor", address], directory / "floor.log", address):
+        yield address
 
 
 @contextlib.contextmanager

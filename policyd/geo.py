@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from policyd.clients import address
+from tamis.clients import address
 
 if TYPE_CHECKING:
     import maxminddb

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from policyd.clients import LOOPBACK, address, within
+from tamis.clients import LOOPBACK, address, within
 from policyd.notice_channels import Mail, Notice, Webhook, filled
 from tamis import metrics
 from tamis.check import Services

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from policyd.clients import LOOPBACK, is_ours
-from policyd.dnsbl.breaker import Breaker
+from tamis.clients import LOOPBACK, is_ours
+from tamis.dnsbl.breaker import Breaker
 from policyd.dnsbl.listing import DnsList, Refused
 from policyd.dnsbl.names import Subject, asked_about
 from tamis import metrics

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from policyd.clients import LOOPBACK, Address, address, is_ours
+from tamis.clients import LOOPBACK, Address, address, is_ours
 from policyd.generic import looks_generic
-from policyd.patterns import BadPattern, Pattern, compiled
+from tamis.patterns import BadPattern, Pattern, compiled
 from tamis.check import Services
 from tamis.config.schema import Network, option
 from tamis.transaction import Stage, Transaction

@@ -30,7 +30,7 @@ from policyd.checks.greylist_providers import WELL_KNOWN, Providers
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
 from policyd.checks.ratelimit_windows import duration
-from policyd.clients import LOOPBACK, address, is_ours
+from tamis.clients import LOOPBACK, address, is_ours
 from policyd.tables.keyed import Kind as Keys
 from policyd.wording import Wording, parse, problems
 from tamis.auth.psl import suffix_list

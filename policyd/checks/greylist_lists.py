@@ -18,7 +18,6 @@ from pathlib import Path
 
 from policyd.tables.keyed import Keyed, Kind, checked, keyed
 from policyd.tables.lines import BadLine
-from policyd.tables.networks import network
 from policyd.tables.nodes import Match
 from policyd.tables.regexp import RegexpReader
 from policyd.tables.rule import Rule
@@ -57,8 +56,7 @@ def exempt(kind: Kind, key: str, entries: Iterable[str], file_key: str, files: I
             if entry.startswith("/"):
                 expressions.append(_expression(entry))
             else:
-                if checked(entry, kind) is None and kind is Kind.CLIENT and not _may_be_name(entry):
-                    network(entry)
+                checked(entry, kind)
                 good.append((entry, _RULE))
         except BadLine as exc:
             faults.append(f"{place}: {exc}")
@@ -85,11 +83,6 @@ def _entries(
         for number, line in enumerate(text.split("\n"), 1):
             if entry := _COMMENT.sub("", line).strip():
                 yield f"{file_key}: {path}:{number}", entry
-
-
-def _may_be_name(entry: str) -> bool:
-    """Top-level domains have letters, and ``192.0.2.1-9`` is a range that somebody meant."""
-    return ":" not in entry and any(letter.isalpha() for letter in entry.rstrip(".").rpartition(".")[2])
 
 
 def _read(path: Path) -> str:

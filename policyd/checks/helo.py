@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from policyd.clients import LOOPBACK, address, is_ours
+from tamis.clients import LOOPBACK, address, is_ours
 from tamis.check import Services
 from tamis.config.schema import Network, option
 from tamis.transaction import Stage, Transaction

@@ -19,7 +19,7 @@ from typing import ClassVar
 from policyd import answers
 from policyd.answers import WORDS, Answer
 from policyd.checks.mailboxes import Mailboxes
-from policyd.clients import LOOPBACK, address, within
+from tamis.clients import LOOPBACK, address, within
 from policyd.tables.directory import MAX_NAMES, Directory
 from tamis.check import Services
 from tamis.config.schema import Network, option

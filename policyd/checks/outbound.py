@@ -26,7 +26,7 @@ from policyd import answers
 from policyd.answers import Answer
 from policyd.checks.outbound_signals import HOLD, LOCK, SLOW, WARN, Asked, Counts, Signals, asked
 from policyd.checks.ratelimit_windows import duration
-from policyd.clients import address, within
+from tamis.clients import address, within
 from policyd.keys import word
 from policyd.notices import STAGE_NAMES, Notice, Notices, NoticesConfig
 from tamis.check import Services

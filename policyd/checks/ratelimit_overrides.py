@@ -18,7 +18,7 @@ from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from policyd.checks.ratelimit_windows import Limit
-from policyd.clients import address
+from tamis.clients import address
 from tamis.config.schema import option
 from tamis.config.units import Unfit, quoted
 from tamis.store import Window

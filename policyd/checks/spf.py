@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from policyd.clients import LOOPBACK, is_ours
+from tamis.clients import LOOPBACK, is_ours
 from policyd.keys import digest
 from tamis import metrics
 from tamis.auth.received import NAME, received_spf

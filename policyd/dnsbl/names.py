@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Literal
 
-from policyd.clients import Address, address, within
+from tamis.clients import Address, address, within
 from tamis.config.schema import Network
 from tamis.dns import Resolver
 from tamis.errors import TempFail

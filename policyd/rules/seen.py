@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from policyd.clients import Address, address
+from tamis.clients import Address, address
 from tamis.check import Services
 from tamis.transaction import Transaction
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from ipaddress import ip_network
 
-from policyd.clients import address
+from tamis.clients import address
 from policyd.tables.lines import BadLine, BadTable, logical_lines, split_entry
 from policyd.tables.networks import AnyNetwork, Networks, network, partial
 from policyd.tables.nodes import MAX_PROBLEMS, Found
@@ -153,12 +153,17 @@ def keyed(kind: Kind, listed: list[tuple[str, Rule]]) -> Keyed:
     return Keyed(kind, names, networks)
 
 
+def _may_be_name(key: str) -> bool:
+    """Top-level domains have letters, and ``192.0.2.1-9`` is a range that somebody meant."""
+    return ":" not in key and any(letter.isalpha() for letter in key.rstrip(".").rpartition(".")[2])
+
+
 def checked(key: str, kind: Kind) -> AnyNetwork | None:
     """The network that a key stands for; None for a name. Raises BadLine for a key that nothing can ever match."""
     if kind in ADDRESSES:
         if net := partial(key):
             return net
-        if kind is Kind.ADDRESS or "/" in key or (key[0].isdigit() and "*" in key):
+        if kind is Kind.ADDRESS or "/" in key or not _may_be_name(key):
             return network(key)
     if kind not in {Kind.MAILBOX, Kind.EXACT} and "@" in key:
         raise BadLine(f"{key} is a mail address, and names of hosts are looked up here")

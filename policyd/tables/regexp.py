@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from policyd.patterns import BadPattern, compiled
+from tamis.patterns import BadPattern, compiled
 from policyd.tables.lines import BadLine
 from policyd.tables.nodes import Node, Parsed, negated
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tamis.store.accounts import Accounts
 from tamis.store.counters import Counters
+from tamis.store.tallies import Tallies
 
 if TYPE_CHECKING:
     from tamis.store.config import StoreConfig
@@ -89,9 +90,9 @@ class Acquaintance:
     until: float
 
 
-class Store(Accounts, Counters, Protocol):
-    """What every backend does, `Accounts` and `Counters` included. Each verb is one atomic step and, over a network,
-    one round trip.
+class Store(Accounts, Counters, Tallies, Protocol):
+    """What every backend does, `Accounts`, `Counters` and `Tallies` included. Each verb is one atomic step and, over a
+    network, one round trip.
 
     Every verb raises TempFail 4.3.0 where the state cannot be read or made durable in time."""
 

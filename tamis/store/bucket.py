@@ -80,9 +80,18 @@ def decide(
 ) -> tuple[Charge, list[Bucket]]:
     """Whether *cost* units fit into every bucket (None is an empty one), and the buckets as they are then.
 
-    *grant* makes each larger: by so many units until a moment. No buckets are returned where there is nothing to
-    write: the charge was refused or took nothing."""
-    extra = grant[0] if grant is not None and grant[1] > now_us else 0
+    *grant* makes each larger, by so many units until a moment; it is looked at where nothing would be left without.
+    No buckets are returned where there is nothing to write: the charge was refused or took nothing."""
+    charge, filled = judge(limits, buckets, cost, now_us)
+    if grant is not None and grant[1] > now_us and not (charge.allowed and charge.remaining):
+        return judge(limits, buckets, cost, now_us, grant[0])
+    return charge, filled
+
+
+def judge(
+    limits: Sequence[Limit], buckets: Sequence[Bucket | None], cost: int, now_us: int, extra: int = 0
+) -> tuple[Charge, list[Bucket]]:
+    """`decide` with so many *extra* units in each bucket."""
     filled: list[Bucket] = []
     tightest = (math.inf, 0)
     refused = (0.0, 0, 0)

@@ -17,8 +17,8 @@ from tamis.store.bucket import (
     SKEW_US,
     Bucket,
     Limit,
-    decide,
     drained,
+    judge,
     room,
 )
 from tamis.store.counters import MAX_HELD, MAX_KEEP_S, Hold, Level, Usage
@@ -74,7 +74,7 @@ def decide_held(
     others = sum(units for _, units, _ in kept)
     total = min((mine[1] if holding.more and mine else 0) + attempt.cost, MAX_EXACT + 1)
     raised = [_raised(limit, level, others, extra) for limit, level in zip(limits, levels, strict=True)]
-    charge, _ = decide(limits, raised, total, now, grant)
+    charge, _ = judge(limits, raised, total, now, extra)
     if not charge.allowed and mine and total <= mine[1]:
         charge = Charge(True, 0, 0.0, 0, False)
     taken = charge.allowed and not holding.keep

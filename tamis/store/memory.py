@@ -13,6 +13,7 @@ from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
 from tamis.store.greylist import decide as judge
 from tamis.store.memory_accounts import MemoryAccounts
 from tamis.store.memory_counters import MemoryCounters
+from tamis.store.memory_tallies import MemoryTallies
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,12 +21,13 @@ V = TypeVar("V")
 FIRST_SWEEP = 1024
 
 
-class MemoryStore(MemoryAccounts, MemoryCounters):
+class MemoryStore(MemoryAccounts, MemoryCounters, MemoryTallies):
     """Dictionaries. Each entry begins with the second after which it says nothing any more."""
 
     def __init__(self) -> None:
         MemoryAccounts.__init__(self)
         MemoryCounters.__init__(self)
+        MemoryTallies.__init__(self)
         self._seen: dict[str, tuple[float, float]] = {}
         self._greylist: dict[tuple[str, str], tuple[float, Row]] = {}
         self._sweep_at = FIRST_SWEEP
@@ -100,6 +102,7 @@ class MemoryStore(MemoryAccounts, MemoryCounters):
         self._seen = _live(self._seen, oldest)
         self._greylist = _live(self._greylist, oldest)
         self._sweep_accounts(oldest)
+        self._sweep_tallies(oldest)
         self._sweep_at = max(FIRST_SWEEP, 2 * self.entries)
 
     @property
@@ -108,7 +111,7 @@ class MemoryStore(MemoryAccounts, MemoryCounters):
         known = (
             len(self._buckets) + len(self._answers) + len(self._seen) + len(self._greylist) + len(self._held)
         )
-        return known + len(self._accounts)
+        return known + len(self._accounts) + sum(book.lines for book in self._books.values())
 
 
 def _live(entries: dict[K, tuple[float, V]], oldest: float) -> dict[K, tuple[float, V]]:

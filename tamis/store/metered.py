@@ -11,6 +11,7 @@ from tamis.errors import TempFail
 from tamis.store import Acquaintance, Charge, Greylisted, Patience, Store, Window
 from tamis.store.accounts import Conduct, Settlement, Sighting, Standing
 from tamis.store.counters import Hold, Usage
+from tamis.store.tallies import Bounds, Page
 
 T = TypeVar("T")
 
@@ -103,6 +104,22 @@ class MeteredStore:
     async def subjects(self, prefix: str, most: int) -> tuple[tuple[str, ...], bool]:
         """See `Counters.subjects`."""
         return await self._observed("subjects", self._store.subjects(prefix, most))
+
+    async def tally(self, book: str, page: str, heading: str, line: str, bounds: Bounds, now: float) -> bool:
+        """See `Tallies.tally`."""
+        return await self._observed("tally", self._store.tally(book, page, heading, line, bounds, now))
+
+    async def pages(self, book: str) -> tuple[Page, ...]:
+        """See `Tallies.pages`."""
+        return await self._observed("pages", self._store.pages(book))
+
+    async def lines(self, book: str, page: str) -> tuple[tuple[str, int], ...]:
+        """See `Tallies.lines`."""
+        return await self._observed("lines", self._store.lines(book, page))
+
+    async def mark(self, book: str, page: str, expected: str, mark: str) -> bool:
+        """See `Tallies.mark`."""
+        return await self._observed("mark", self._store.mark(book, page, expected, mark))
 
     async def close(self) -> None:
         """See `Store.close`."""

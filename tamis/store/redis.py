@@ -22,9 +22,10 @@ from tamis.store.redis_counters import CounterScripts, RedisCounters, charge_arg
 from tamis.store.redis_desk import Desk
 from tamis.store.redis_lane import Script
 from tamis.store.redis_router import open_server
+from tamis.store.redis_tallies import RedisTallies, TallyScripts
 
 
-class RedisStore(RedisAccounts, RedisCounters):
+class RedisStore(RedisAccounts, RedisCounters, RedisTallies):
     """See `Store`. Connects at the first request, and anew for each event loop it is used from."""
 
     def __init__(self, address: AnyRedis, prefix: str, timeout_s: float) -> None:
@@ -37,6 +38,7 @@ class RedisStore(RedisAccounts, RedisCounters):
         self._greylist_client = Script("greylist_client")
         self._scripts = Scripts()
         self._counter_scripts = CounterScripts()
+        self._tally_scripts = TallyScripts()
         self._desk: Desk | None = None
         self._closed = False
 

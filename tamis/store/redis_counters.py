@@ -51,8 +51,8 @@ class RedisCounters:
         """See `Counters.hold`."""
         holding = Holding.of(subject, windows, hold, cost, now, once)
         attempt = holding.attempt
-        keys = charge_keys(self._prefix, attempt)
-        keys.insert(len(attempt.limits) + 1, f"{self._prefix}{{{attempt.name}}}{HELD}")
+        keys, tagged = charge_keys(self._prefix, attempt), f"{self._prefix}{{{attempt.name}}}"
+        keys[len(attempt.limits) : len(attempt.limits)] = (tagged + GRANT, tagged + HELD)
         args: list[str | int] = [*charge_args(attempt)]
         flags = (holding.token, holding.keep, int(holding.more), int(holding.lapse))
         args[4:4] = (*flags, MAX_KEEP_US, MAX_HELD, (holding.life + SKEW_US) // 1000)
@@ -70,12 +70,12 @@ class RedisCounters:
             )
 
         return await self._here().ask(
-            self._counter_scripts.admin, self._keys(look), ("usage",), read, exact=True
+            self._counter_scripts.admin, self._counter_keys(look), ("usage",), read, exact=True
         )
 
     async def reset(self, subject: str, windows: Sequence[Window]) -> None:
         """See `Counters.reset`."""
-        keys = self._keys(Look.of(subject, windows, 0.0))
+        keys = self._counter_keys(Look.of(subject, windows, 0.0))
         await self._here().ask(self._counter_scripts.admin, keys, ("reset",), len, exact=True)
 
     async def grant(self, subject: str, units: int, until: float, now: float) -> None:
@@ -116,7 +116,7 @@ class RedisCounters:
                 break
         return cursor == "0"
 
-    def _keys(self, look: Look) -> list[str]:
+    def _counter_keys(self, look: Look) -> list[str]:
         tagged = f"{self._prefix}{{{look.name}}}"
         return [
             *(f"{tagged}w{limit.rate}" for limit in look.limits),
@@ -126,10 +126,9 @@ class RedisCounters:
 
 
 def charge_keys(prefix: str, attempt: Attempt) -> list[str]:
-    """The keys of a charge: one for each window, that of a grant, then that of the remembered answer."""
+    """The keys of a charge: one for each window, then that of the remembered answer."""
     tagged = f"{prefix}{{{attempt.name}}}"
     keys = [f"{tagged}w{limit.rate}" for limit in attempt.limits]
-    keys.append(f"{tagged}{GRANT}")
     return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
 
 

@@ -12,9 +12,10 @@ from tamis.store.greylist import Inquiry, Visit
 from tamis.store.group_commit import GroupCommit
 from tamis.store.sqlite_accounts import SqliteAccounts
 from tamis.store.sqlite_counters import SqliteCounters
+from tamis.store.sqlite_tallies import SqliteTallies
 
 
-class SqliteStore(SqliteAccounts, SqliteCounters):
+class SqliteStore(SqliteAccounts, SqliteCounters, SqliteTallies):
     """See `Store`. The file is opened at the first request: make it before a fork, use it after."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:

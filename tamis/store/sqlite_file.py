@@ -79,9 +79,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             expires REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE tally_page (
+            name TEXT NOT NULL PRIMARY KEY,
+            heading TEXT NOT NULL,
+            mark TEXT NOT NULL,
+            lines INTEGER NOT NULL,
+            lost INTEGER NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE tally_line (
+            name TEXT NOT NULL,
+            line TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            expires REAL NOT NULL,
+            PRIMARY KEY (name, line)
+        ) WITHOUT ROWID""",
+    ),
 )
 
-TABLES = ("bucket", "answer", "seen", "greylist", "sighting", "standing", "held")
+TABLES = ("bucket", "answer", "seen", "greylist", "sighting", "standing", "held", "tally_page", "tally_line")
 
 # By primary result code (sqlite.org/rescode.html). A mail peer may read them: no path is in them.
 _SENTENCES = {

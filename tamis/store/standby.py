@@ -17,6 +17,7 @@ from tamis.store import Acquaintance, Charge, Greylisted, Patience, Store, Windo
 from tamis.store.accounts import Conduct, Settlement, Sighting, Standing
 from tamis.store.counters import Hold, Usage
 from tamis.store.memory import MemoryStore
+from tamis.store.tallies import Bounds, Page
 
 PAUSE_S = 1.0
 MAX_ENTRIES = 100_000  # some 40 MB; then all is forgotten, for nobody shall fill our memory
@@ -119,6 +120,22 @@ class StandbyStore:
     async def subjects(self, prefix: str, most: int) -> tuple[tuple[str, ...], bool]:
         """See `Counters.subjects`."""
         return await self._store.subjects(prefix, most)
+
+    async def tally(self, book: str, page: str, heading: str, line: str, bounds: Bounds, now: float) -> bool:
+        """See `Tallies.tally`."""
+        return await self._store.tally(book, page, heading, line, bounds, now)
+
+    async def pages(self, book: str) -> tuple[Page, ...]:
+        """See `Tallies.pages`."""
+        return await self._store.pages(book)
+
+    async def lines(self, book: str, page: str) -> tuple[tuple[str, int], ...]:
+        """See `Tallies.lines`."""
+        return await self._store.lines(book, page)
+
+    async def mark(self, book: str, page: str, expected: str, mark: str) -> bool:
+        """See `Tallies.mark`."""
+        return await self._store.mark(book, page, expected, mark)
 
     async def close(self) -> None:
         """See `Store.close`."""
