@@ -17,6 +17,7 @@ import sys
 BENCHES = {
     "endtoend": "bench.endtoend",
     "lda": "bench.lda",
+    "milter": "bench.milter",
     "policyd": "bench.policyd",
     "sieve": "bench.sieve",
     "store": "bench.store",

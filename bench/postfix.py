@@ -61,6 +61,7 @@ rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
 defer     unix  - - n - 0 bounce
 trace     unix  - - n - 0 bounce
+discard   unix  - - n - - discard
 error     unix  - - n - - error
 retry     unix  - - n - - error
 lmtp      unix  - - n - - lmtp
@@ -75,12 +76,15 @@ dovecot   unix  - n n - - pipe
 
 
 @contextlib.contextmanager
-def postfix(root: Path, transport: str, user: str, lda: str, dovecot_lda: str) -> Iterator[int]:
-    """Its port. transport: of main.cf; lda, dovecot_lda: the commands of the two pipe transports."""
+def postfix(
+    root: Path, transport: str, user: str, lda: str, dovecot_lda: str, more: str = ""
+) -> Iterator[int]:
+    """Its port. transport: of main.cf; lda, dovecot_lda: the commands of the two pipe transports; more: of main.cf."""
     etc = root / "etc"
     etc.mkdir(parents=True)
     port = free_port()
-    (etc / "main.cf").write_text(_MAIN.format(root=root, daemons=DAEMONS, transport=transport))
+    main = _MAIN.format(root=root, daemons=DAEMONS, transport=transport)
+    (etc / "main.cf").write_text(main + more)
     (etc / "master.cf").write_text(_MASTER.format(port=port, user=user, lda=lda, dovecot_lda=dovecot_lda))
     for name in _QUEUES:
         (root / "spool" / name).mkdir(parents=True)

@@ -39,6 +39,15 @@ def running(command: list[str], log: Path, address: str, cores: list[int] | None
     """*command* in the foreground, from when it listens at *address* until it has ended.
 
     cores: one of its own by default; none: it is not pinned."""
+    with started(command, log, address, cores):
+        yield address
+
+
+@contextlib.contextmanager
+def started(
+    command: list[str], log: Path, address: str, cores: list[int] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """As `running`; the process."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             pinned([SERVER_CORE] if cores is None else cores, command),
@@ -48,7 +57,7 @@ def running(command: list[str], log: Path, address: str, cores: list[int] | None
         )
     try:
         wait_for(address, log)
-        yield address
+        yield process
     finally:
         process.terminate()
         try:
@@ -108,6 +117,25 @@ def give_away(directory: Path) -> None:
     """Make *directory* that of the user as whom our servers run."""
     if UNPRIVILEGED:
         shutil.chown(directory, UNPRIVILEGED)
+
+
+def family(pid: int) -> list[int]:
+    """*pid* and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [pid, *(one for child in children.split() for one in family(int(child)))]
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that *pid* and its descendants have used so far, those that have ended included."""
+    ticks = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            after_name = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, after_name[11:15]))  # utime, stime, cutime, cstime
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

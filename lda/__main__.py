@@ -130,7 +130,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
 
     async def live(life: Life) -> None:
         workers = Workers(command, count, kept, log, metrics.count_lda_restart)
-        workers.start()
+        await workers.start()
 
         async def reload() -> None:
             snapshot.update()

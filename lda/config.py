@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from lda.quota.config import QuotaConfig
 from lda.script_config import SieveConfig
-from lda.srs import SrsConfig
 from lda.store import MaildirConfig
 from lda.submit import SubmitConfig
 from lda.trace import HeadersConfig
@@ -19,6 +18,7 @@ from tamis.config.load import Loader
 from tamis.config.log import LogConfig
 from tamis.config.schema import Duration, FileMode, Network, Size, option
 from tamis.journal import JournalConfig
+from tamis.srs import SrsConfig
 
 PROGRAM = "tamis-lmtpd"
 

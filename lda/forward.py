@@ -44,7 +44,7 @@ class RedirectConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whose message is redirected. rewritten: the envelope's sender for messages sent on (`lda.srs`)."""
+    """Whose message is redirected. rewritten: the envelope's sender for messages sent on (`tamis.srs`)."""
 
     user_email: str
     postmaster: str

@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One message for one user. forward_sender: the envelope's sender for redirects (`lda.srs`); None: it stays."""
+    """One message for one user. forward_sender: the envelope's sender for redirects (`tamis.srs`); None: it stays."""
 
     user: User
     envelope: Envelope

@@ -19,10 +19,10 @@ from lda.forker import Forker
 from lda.local import Job, Settings, deliver
 from lda.room import check_room, is_limited
 from lda.scripts import Shelf
-from lda.srs import SrsConfig, forward
 from lda.users import User
 from tamis.errors import TempFail
 from tamis.mail.message import Message
+from tamis.srs import SrsConfig, forward
 
 
 class OtherUid(TempFail):

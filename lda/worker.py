@@ -22,9 +22,9 @@ from tamis.config.load import load
 from tamis.errors import ConfigError, Problem
 from tamis.journal import Journal
 from tamis.log import Log
-from tamis.service import Life, Notifier, run
+from tamis.service import Life, run
 from tamis.service.accept import Acceptor
-from tamis.service.prefork import parent_watched
+from tamis.service.prefork import ParentNotifier, parent_watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def work(root: Root, path: Path, inherited: Inherited, log: Log) -> bool:
     """Be a worker, to its end; whether that was its parent's. Raises ConfigError."""
     worker = Worker(root, path, inherited, log)
     try:
-        run(worker.live, log, Notifier())
+        run(worker.live, log, ParentNotifier())
     finally:
         worker.close()
     return worker.orphaned

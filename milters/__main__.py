@@ -131,7 +131,7 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
     async def live(life: Life) -> None:
         kept = [listener.fileno(), snapshot.descriptor]
         workers = Workers(command, config.workers, kept, log, metrics.count_milter_restart)
-        workers.start()
+        await workers.start()
         await life.until_stopped(lambda: _reload(snapshot, workers), f"{config.workers} workers")
         listener.close()
         if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):

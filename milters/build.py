@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from milters.config import PROGRAM, Root, assemble
+from milters.quarantine.keeper import Keeper
 from tamis.check import Services
 from tamis.config.load import load
 from tamis.dns import DnsResolver
@@ -28,10 +29,15 @@ class Program:
         self._dns = DnsResolver(root.dns)
         self.journal = Journal.open(root.journal, log)
         self.pipeline = self._pipeline(root, checks)
+        self.keeper = self._keeper(root)
 
     def _pipeline(self, root: Root, checks: tuple[Configured, ...]) -> Pipeline:
-        services = Services(self._store, self._dns, time.time, root.hostname or socket.getfqdn())
+        services = Services(self._store, self._dns, time.time, root.hostname or socket.getfqdn(), self._log)
         return Pipeline("milter", checks, services, self._log, self.journal, root.milter.deadline)
+
+    def _keeper(self, root: Root) -> Keeper | None:
+        config = root.milter.quarantine
+        return Keeper(config, self._log, self.journal) if config.to == "directory" else None
 
     def rebuild(self) -> None:
         """Obey the file as it is now. Raises ConfigError before anything has changed.
@@ -47,3 +53,4 @@ class Program:
         self._log.configure(root.log, PROGRAM)
         self._root = root
         self.pipeline = self._pipeline(root, checks)
+        self.keeper = self._keeper(root)

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from milters.checks import CHECKS
+from milters.checks.authenticate import Authenticate
+from milters.checks.content import Content
+from milters.checks.dmarc import Dmarc
+from milters.checks.headers import Headers
+from milters.checks.seal import Seal
+from milters.checks.sign import Sign
+from milters.quarantine.config import QuarantineConfig
 from tamis.config.load import Loader
 from tamis.config.log import LogConfig
 from tamis.config.schema import Duration, FileMode, option
@@ -17,6 +24,7 @@ from tamis.dns import DnsConfig
 from tamis.journal import JournalConfig
 from tamis.registry import Configured, configure_checks
 from tamis.store.config import StoreConfig
+from tamis.transaction import Stage
 
 PROGRAM = "tamis-milter"
 SPOOL = "unix:/var/spool/postfix/tamis/milter"  # inside the directory that Postfix's chroot sees
@@ -44,6 +52,7 @@ class MilterConfig:
     drain: Duration = option(
         Duration(20.0), "when told to stop, sessions may take so long to end", at_least=0
     )
+    quarantine: QuarantineConfig = option(QuarantineConfig(), "what becomes of messages that a check wants held")
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""
@@ -65,4 +74,54 @@ class Root:
 
 def assemble(loader: Loader) -> tuple[Root, tuple[Configured, ...]]:
     """What the milter reads from the file: its tables, and its checks in their order."""
-    return loader.build(Root), configure_checks(loader, "milter.checks", CHECKS)
+    root, checks = loader.build(Root), configure_checks(loader, "milter.checks", CHECKS)
+    for label, earlier in _too_late(checks):
+        loader.report(
+            ("milter", "checks", label),
+            f"comes after {earlier}, whose signature must cover what leaves: put it before",
+        )
+    for label, sentence in _without_facts(checks):
+        loader.report(("milter", "checks", label), sentence)
+    _report_strangers(loader, checks)
+    return root, checks
+
+
+def _report_strangers(loader: Loader, checks: tuple[Configured, ...]) -> None:
+    """Conditions of rules on checks that are not asked before."""
+    labels = [one.label for one in checks]
+    for n, one in enumerate(checks):
+        if isinstance(one.check, Content | Headers):
+            for place, label, sentence in one.check.strangers(labels[:n], labels[n:]):
+                where = ("milter", "checks", one.label, "rule", place, "when", "check", label)
+                loader.report(where, sentence)
+
+
+_SHADOW = (
+    'reports would tell what is not done in mode shadow: say reject = "pass" and quarantine = "pass"'
+    ' instead, or reports.collect = "none"'
+)
+
+
+def _without_facts(checks: tuple[Configured, ...]) -> Iterator[tuple[str, str]]:
+    """The dmarc checks that would know nothing, or tell reports what is not so."""
+    known = False
+    for label, check, mode in ((c.label, c.check, c.mode) for c in checks):
+        known = known or (isinstance(check, Authenticate) and mode == "enforce")
+        if not isinstance(check, Dmarc) or mode == "off":
+            continue
+        if not known:
+            yield label, "knows nothing without a check authenticate in mode enforce: put that before"
+        if mode == "shadow" and check.reports.collect != "none":
+            yield label, _SHADOW
+
+
+def _too_late(checks: tuple[Configured, ...]) -> Iterator[tuple[str, str]]:
+    """The checks that come after one that signs, and the label of that."""
+    signing = ""
+    for configured in checks:
+        if configured.mode == "off" or Stage.END_OF_MESSAGE not in configured.check.stages:
+            continue
+        if isinstance(configured.check, Sign | Seal):
+            signing = signing or configured.label
+        elif signing:
+            yield configured.label, signing

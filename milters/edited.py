@@ -33,7 +33,8 @@ def edited(message: Message, edits: Iterable[Edit]) -> Message:
         match operation:
             case Change(name, occurrence, value):
                 place = _place(fields, name, occurrence)
-                fields[slice(place, None if place is None else place + 1)] = [_field(name, value)]
+                place = len(fields) if place is None else place
+                fields[place : place + 1] = [_field(name, value)]
             case Delete(name, occurrence):
                 place = _place(fields, name, occurrence)
                 if place is not None:

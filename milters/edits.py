@@ -106,6 +106,16 @@ def field_value(text: str) -> str:
     return _UNPRINTABLE.sub("?", folded)[:MAX_VALUE_CHARS].rstrip()
 
 
+def added(field: bytes) -> AddHeader:
+    """The edit that puts *field*, which must arrive to the byte, above all others: a signature or what one covers.
+
+    Raises ValueError for one that would be changed on its way to the MTA."""
+    name, _, value = field.decode("ascii").replace("\r\n", "\n").partition(": ")
+    if field_value(value) != value:
+        raise ValueError(f"{name} cannot be written as it is")
+    return AddHeader(name, value)
+
+
 def _name(name: str) -> str:
     if not _FIELD_NAME.fullmatch(name):
         raise ValueError(f"no name of a header field: {name!r}")

@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 
 from milters.build import Program
+from milters.quarantine import mark
 from milters.session import CONTINUE, Answer, Session, answer
 from tamis import metrics
 from tamis.errors import TempFail
 from tamis.log import Log
 from tamis.outcome import from_exception
 from tamis.pipeline import Decision
-from tamis.transaction import Stage
+from tamis.transaction import Stage, Transaction
+from tamis.verdict import Kind, RemoveHeader, passed
 
 _ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
 
@@ -55,14 +57,27 @@ class Judge:
                 message = session.finish() if session.whole else None
                 size_bytes = message.size_bytes if message else 0
                 txn = session.transaction(message=message)
-                said = answer(await self._program.pipeline.run(Stage.END_OF_MESSAGE, txn))
+                said = await self._judged(txn)
         except Exception as exc:  # see judge
             said = self.failed("end of message", exc, session)
         finally:
             session.reset()
-        action = "hold" if said.quarantine else _ACTIONS[said.action]
+        action = "hold" if said.quarantine or said.kept else _ACTIONS[said.action]
         metrics.observe_milter_message(action, time.monotonic() - started, size_bytes)
         return said
+
+    async def _judged(self, txn: Transaction) -> Answer:
+        """What an admin has released is not judged again; what is held goes where the configuration says."""
+        keeper = self._program.keeper
+        if keeper is not None and await keeper.released(txn):
+            return answer(Decision(passed(RemoveHeader(mark.NAME, 1))))
+        decision = await self._program.pipeline.run(Stage.END_OF_MESSAGE, txn)
+        if keeper is None or txn.message is None or decision.verdict.kind is not Kind.HOLD:
+            return answer(decision)
+        try:
+            return Answer("DISCARD", kept=await keeper.keep(txn, txn.message, decision))
+        except TempFail as exc:
+            return answer(Decision(from_exception(exc)))
 
     def failed(self, step: str, exc: BaseException, session: Session) -> Answer:
         """A question that could not be answered."""

@@ -31,7 +31,7 @@ MAX_ADDRESS_CHARS = 1024
 class Answer:
     """What the MTA is told. action: libmilter's word (CONTINUE, TEMPFAIL, ...); code "" for no reply of our own.
 
-    quarantine: why the message is held, "" for not."""
+    quarantine: why the MTA is to hold the message, "" for not. kept: under which name we keep it, "" for not."""
 
     action: str
     code: str = ""
@@ -39,6 +39,7 @@ class Answer:
     text: str = ""
     operations: tuple[Operation, ...] = ()
     quarantine: str = ""
+    kept: str = ""
 
 
 CONTINUE = Answer("CONTINUE")
@@ -69,6 +70,7 @@ class Session:
         self.queue_id = ""
         self.findings = Findings()
         self.recipients: list[str] = []
+        self.mailers: list[str] = []
         self.failure: BaseException | None = None
         self._fields = 0
         self._header_bytes = 0
@@ -88,11 +90,13 @@ class Session:
         self.sasl_username = sasl_username
         self.sasl_method = sasl_method
 
-    def rcpt(self, recipient: str) -> None:
-        """A recipient is accepted as far as we know. Raises TempFail 4.5.3 for too many."""
+    def rcpt(self, recipient: str, mailer: str = "") -> None:
+        """A recipient is accepted as far as we know; *mailer* is what the MTA would deliver by (``{rcpt_mailer}``).
+        Raises TempFail 4.5.3 for too many."""
         if len(self.recipients) >= MAX_RECIPIENTS:
             raise TempFail("4.5.3", f"More than {MAX_RECIPIENTS} recipients")
         self.recipients.append(address(recipient))
+        self.mailers.append(mailer)
 
     def header(self, name: str, value: bytes) -> None:
         """A field; lines of *value* are joined by LF.
@@ -104,7 +108,9 @@ class Session:
             raise PermFail("5.6.0", "Header section is too long")
         if not _FIELD_NAME.fullmatch(name):
             raise PermFail("5.6.0", "Header field has a malformed name")
-        self._spool.write(b"%b:%b\r\n" % (name.encode("ascii"), _LINE_END.sub(_folded, value)))
+        if b"\n" in value:
+            value = _LINE_END.sub(_folded, value)
+        self._spool.write(b"%b:%b\r\n" % (name.encode("ascii"), value))
 
     def body(self, chunk: bytes) -> None:
         """A piece of the body, lines ended by CRLF."""
@@ -133,6 +139,7 @@ class Session:
             sender=self.sender,
             recipient=recipient,
             recipients=tuple(self.recipients),
+            mailers=tuple(self.mailers),
             recipient_count=len(self.recipients),
             queue_id=self.queue_id,
             message_id=message_id_of(message.headers) if message else "",

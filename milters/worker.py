@@ -25,7 +25,7 @@ from tamis import metrics
 from tamis.bridge import Bridge
 from tamis.errors import TamisError
 from tamis.log import Log
-from tamis.service.prefork import PARENT_FD
+from tamis.service.prefork import PARENT_FD, tell_parent
 from tamis.transaction import Stage
 
 BRIDGE_MARGIN_S = 2.0  # the pipeline keeps its deadline itself; the bridge is for a loop that hangs
@@ -49,6 +49,7 @@ class Worker:
         libmilter.register(self, f"fd:{listener}")
         served = threading.Thread(target=libmilter.main, name="libmilter", daemon=True)
         served.start()
+        tell_parent()
         orphaned = self._wait_for_the_end(wake)
         if orphaned:
             _refuse_all(listener)

@@ -1,45 +1,34 @@
 """__main__ - tamis-policyd: from the configuration to a policy daemon that serves until it is told to stop.
 
-Order at start: configuration, state store, listeners, root no more, everything else. A reload builds everything
-anew and then changes one reference: requests that have begun end under the old checks.
+Order at start: configuration, state store, listeners, root no more, everything else. With several workers this process
+is their parent and judges nothing; a worker is this program with the hidden flag --worker. prometheus_client decides
+when it is imported whether it counts for several processes, so that is known before anything of ours that counts.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import os
 import resource
+import shutil
 import socket
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+import tomllib
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from policyd.config import PROGRAM, PolicydConfig, Root, assemble
-from policyd.server import PolicyServer
-from tamis import metrics
-from tamis.check import Attended, SelfTesting, Services
 from tamis.config.command import answer, config_path, configuration, make_parser
-from tamis.config.load import load
-from tamis.dns import DnsResolver
 from tamis.errors import ConfigError
-from tamis.journal import Journal
-from tamis.log import Log
 from tamis.outcome import EX_CONFIG, EX_OK
-from tamis.pipeline import Pipeline
-from tamis.registry import Configured
-from tamis.service import (
-    Activation,
-    Life,
-    Notifier,
-    accept_on,
-    drop_privileges,
-    open_listeners,
-    run,
-    start_metrics,
-)
-from tamis.store import Store, open_store
+from tamis.worker_counters import hand_over, with_directory
+
+if TYPE_CHECKING:
+    import argparse
+
+    from policyd.config import Root
+    from tamis.log import Log
+    from tamis.registry import Configured
+    from tamis.service import Life
 
 DESCRIPTION = "Answer Postfix's check_policy_service with the checks of [policyd.checks.NAME]."
 EXAMPLES = """\
@@ -62,51 +51,142 @@ come back. SIGHUP reads the configuration again and keeps the old one if the new
 what was asked and ends.
 """
 
-# What is fixed when the daemon starts; a change waits for a restart.
-AT_START = ("listen", "mode", "group", "user", "metrics", "idle", "connections")
-DRAIN_MARGIN_S = 1.0
+PROGRAM = "tamis-policyd"
+KILL_AFTER_S = 2.0
 SPARE_DESCRIPTORS = 64  # log, journal, database, metrics port and its connections
 
 
 def main() -> int:
     """Serve until told to stop; the exit status. A bad configuration is 78, before any listener opens."""
-    args = make_parser(PROGRAM, DESCRIPTION, EXAMPLES).parse_args()
+    args = _arguments(make_parser(PROGRAM, DESCRIPTION, EXAMPLES))
+    if args.worker is None and _workers(config_path(args)) <= 1:
+        return _main(args, None)
+    return with_directory(PROGRAM, partial(_main, args))
+
+
+def _arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    import argparse
+
+    parser.add_argument("--worker", type=int, metavar="SLOT", help=argparse.SUPPRESS)
+    parser.add_argument("--inherited", metavar="DESCRIPTORS", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _workers(path: Path) -> int:
+    """How many the file asks for; what is wrong with it others say."""
+    try:
+        count = tomllib.loads(path.read_text()).get("policyd", {}).get("workers", 1)
+    except (OSError, ValueError, AttributeError):
+        return 1
+    return count if isinstance(count, int) else 1
+
+
+def _main(args: argparse.Namespace, directory: Path | None) -> int:
+    """*directory*: where workers count; None: there are none."""
+    from policyd.config import assemble
+    from tamis.log import Log
+
     if (status := answer(args, assemble)) is not None:
         return status
     root, checks = configuration(args, assemble)
     log = Log.open(root.log, PROGRAM)
     try:
-        _serve(config_path(args), root, checks, log)
+        if args.worker is not None:
+            _work(args, root, checks, log)
+        elif directory is None:
+            _serve(args, root, checks, log)
+        else:
+            _lead(args, root, log, directory)
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return EX_CONFIG
     return EX_OK
 
 
-def _serve(path: Path, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+def _serve(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+    """Be all there is."""
+    from policyd.program import Program
+    from tamis.service import Notifier, drop_privileges, run, serving_metrics
+
+    program = Program(config_path(args), root, log)
+    notifier = Notifier.from_environment()
+    listeners = _listeners(root, log)
+    drop_privileges(root.policyd.user)
+    _allow_descriptors(root.policyd.connections, log)
+    with serving_metrics("policyd", root.policyd.metrics, log):
+        run(lambda life: program.live(life, checks, listeners), log, notifier)
+
+
+def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+    """Be a worker."""
+    from policyd.program import Program
+    from tamis import metrics
+    from tamis.service import run
+    from tamis.service.prefork import ParentNotifier, parent_watched
+
+    metrics.declare_program("policyd")
+    program = Program(config_path(args), root, log)
+    listeners = tuple(socket.socket(fileno=int(descriptor)) for descriptor in args.inherited.split(","))
+
+    async def live(life: Life) -> None:
+        with parent_watched(life):
+            await program.live(life, checks, listeners)
+        if life.orphaned:  # nobody else is left to tidy up
+            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+    run(live, log, ParentNotifier())
+
+
+def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
+    """Be the parent of workers."""
+    from policyd.config import assemble
+    from tamis import metrics
+    from tamis.config.load import load
+    from tamis.service import Notifier, drop_privileges, run, serving_metrics
+    from tamis.service.prefork import Snapshot, Workers
+    from tamis.store import open_store
+
     config = root.policyd
-    store = open_store(root.store)
-    activation, notifier = Activation.from_environment(), Notifier.from_environment()
-    listeners = open_listeners(
-        "policyd", config.listen, log, activation, mode=config.mode, owner=config.user, group=config.group
-    )
+    open_store(root.store)  # what is wrong with it is told before there is a listener
+    notifier = Notifier.from_environment()
+    listeners = _listeners(root, log)
+    hand_over(directory, config.user)
     drop_privileges(config.user)
     _allow_descriptors(config.connections, log)
-    metrics.declare_program("policyd")
-    with _metrics_port(config.metrics, log):
-        journal = Journal.open(root.journal, log)
-        program = _Program(path, root, log, _State(store, journal, DnsResolver(root.dns)), listeners)
-        run(lambda life: program.live(life, checks), log, notifier)
+    descriptors = [listener.fileno() for listener in listeners]
+    path = config_path(args)
+    snapshot = Snapshot(path, lambda path: load(path, assemble))
+    inherited = f"--inherited={','.join(map(str, descriptors))}"
+    command = [sys.executable, "-P", "-m", "policyd", "--config", str(snapshot.path), inherited]
+
+    async def live(life: Life) -> None:
+        kept = [*descriptors, snapshot.descriptor]
+        workers = Workers(command, config.workers, kept, log, metrics.count_policyd_restart)
+        await workers.start()
+
+        async def reload() -> None:
+            snapshot.update()
+            workers.reload()
+
+        await life.until_stopped(reload, f"{len(listeners)} listeners, {config.workers} workers")
+        for listener in listeners:
+            listener.close()
+        if not await life.drain(workers.stop(), config.deadline + KILL_AFTER_S):
+            workers.kill()
+
+    with serving_metrics("policyd", config.metrics, log):
+        run(live, log, notifier)
 
 
-@contextlib.contextmanager
-def _metrics_port(address: str, log: Log) -> Iterator[None]:
-    port = start_metrics(address, log)
-    try:
-        yield
-    finally:
-        if port is not None:
-            port.close()
+def _listeners(root: Root, log: Log) -> tuple[socket.socket, ...]:
+    """Raises ConfigError."""
+    from tamis.service import Activation, open_listeners
+
+    config = root.policyd
+    activation = Activation.from_environment()
+    return open_listeners(
+        "policyd", config.listen, log, activation, mode=config.mode, owner=config.user, group=config.group
+    )
 
 
 def _allow_descriptors(connections: int, log: Log) -> None:
@@ -118,121 +198,6 @@ def _allow_descriptors(connections: int, log: Log) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         log.warning("fewer connections than configured: raise LimitNOFILE", limit=hard, wanted=wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What outlives a request, and a reload that does not change its table."""
-
-    store: Store
-    journal: Journal
-    dns: DnsResolver
-
-
-class _Program:
-    """The running daemon: the configuration it obeys and what was built from it."""
-
-    def __init__(
-        self, path: Path, root: Root, log: Log, state: _State, listeners: tuple[socket.socket, ...]
-    ) -> None:
-        self._path = path
-        self._root = root
-        self._log = log
-        self._state = state
-        self._listeners = listeners
-        self._retiring: set[asyncio.Task[None]] = set()
-        self._beside: list[asyncio.Task[None]] = []
-
-    async def live(self, life: Life, checks: tuple[Configured, ...]) -> None:
-        """Serve until it is time to stop."""
-        config = self._root.policyd
-        pipeline = self._pipeline(self._root, checks, self._state)
-        server = PolicyServer(pipeline, self._log, config.connections, config.idle)
-        servers = await accept_on(self._listeners, server.connect)
-        sweep = asyncio.create_task(server.sweep())
-        self._attend(checks, pipeline)
-        await life.until_stopped(lambda: self._reload(server), f"{len(servers)} listeners")
-        sweep.cancel()
-        for task in self._beside:
-            task.cancel()
-        for listening in servers:
-            listening.close()
-        limit_s = self._root.policyd.deadline + DRAIN_MARGIN_S
-        await life.drain(server.drain(limit_s), limit_s + DRAIN_MARGIN_S)
-        await asyncio.gather(*self._retiring)
-        await self._state.store.close()
-        self._state.journal.close()
-
-    def _pipeline(self, root: Root, checks: tuple[Configured, ...], state: _State) -> Pipeline:
-        hostname = root.hostname or socket.getfqdn()
-        services = Services(state.store, state.dns, time.time, hostname, self._log, tells=True)
-        return Pipeline("policyd", checks, services, self._log, state.journal, root.policyd.deadline)
-
-    async def _reload(self, server: PolicyServer) -> None:
-        """Read, build, swap. Raises before anything has changed."""
-        root, checks = load(self._path, assemble)
-        old_root, old = self._root, self._state
-        state = _State(
-            old.store if root.store == old_root.store else open_store(root.store),
-            old.journal if root.journal == old_root.journal else Journal.open(root.journal, self._log),
-            old.dns if root.dns == old_root.dns else DnsResolver(root.dns),
-        )
-        pipeline = self._pipeline(root, checks, state)
-        self._log.configure(root.log, PROGRAM)
-        self._root, self._state, server.pipeline = root, state, pipeline
-        for name in changed_at_start(old_root.policyd, root.policyd):
-            self._log.warning("a changed option waits for a restart", option=f"policyd.{name}")
-        self._attend(checks, pipeline)
-        if state != old:
-            self._retire(old, server)
-
-    def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline) -> None:
-        """Beside the requests: look whether the services that checks depend on are as they should be, and let checks
-        fetch what they need."""
-        for task in self._beside:
-            task.cancel()
-        self._beside = [asyncio.create_task(_self_test(checks, self._state.dns, self._log))]
-        self._beside += [
-            asyncio.create_task(_attended(each.label, each.check, pipeline.services))
-            for each in checks
-            if each.mode != "off" and isinstance(each.check, Attended)
-        ]
-
-    def _retire(self, old: _State, server: PolicyServer) -> None:
-        """Close what is in use no more, once the requests that know it have ended."""
-        task = asyncio.create_task(_close_after(set(server.tasks), old, self._state))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
-
-
-def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:
-    """The options that a reload cannot change and that differ."""
-    same = replace(new, **{name: getattr(old, name) for name in AT_START})
-    return [f.name for f in fields(new) if getattr(same, f.name) != getattr(new, f.name)]
-
-
-async def _self_test(checks: tuple[Configured, ...], dns: DnsResolver, log: Log) -> None:
-    for configured in checks:
-        if configured.mode != "off" and isinstance(configured.check, SelfTesting):
-            for text, advice in await configured.check.self_test(dns):
-                if advice:
-                    log.warning("self-test", check=configured.label, found=text, advice=advice)
-
-
-async def _attended(label: str, check: Attended, services: Services) -> None:
-    try:
-        await check.attend(services)
-    except Exception as exc:
-        services.log.exception("a check is attended no more", exc, check=label)
-
-
-async def _close_after(requests: set[asyncio.Task[None]], old: _State, new: _State) -> None:
-    if requests:
-        await asyncio.wait(requests)
-    if old.store is not new.store:
-        await old.store.close()
-    if old.journal is not new.journal:
-        old.journal.close()
 
 
 if __name__ == "__main__":

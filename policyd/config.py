@@ -32,6 +32,9 @@ class PolicydConfig:
     mode: FileMode = option(FileMode(0o660), "permissions of UNIX sockets")
     group: str = option("postfix", "group of UNIX sockets")
     user: str = option("tamis", "whom to become after listening, when started by root; empty: nobody else")
+    workers: int = option(
+        1, "processes that serve the sockets; their counters are the store's", at_least=1, at_most=256
+    )
     metrics: str = option("127.0.0.1:9417", "where Prometheus finds us; empty: nowhere")
     deadline: Duration = option(
         Duration(5.0),
@@ -42,7 +45,9 @@ class PolicydConfig:
     idle: Duration = option(
         Duration(3600.0), "hang up on a peer that is silent for so long", at_least=MIN_IDLE_S
     )
-    connections: int = option(8192, "peers at once; each smtpd process is one", at_least=1, at_most=1_000_000)
+    connections: int = option(
+        8192, "peers at once, of each worker; each smtpd process is one", at_least=1, at_most=1_000_000
+    )
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""

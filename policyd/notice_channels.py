@@ -10,9 +10,7 @@ import hashlib
 import hmac
 import json
 import re
-import smtplib
 import ssl
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +21,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
+from tamis.mta import Mta
 from tamis.outcome import clean
-from tamis.service import InetAddress, parse_address
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _MAX_VALUE_CHARS = 200
 
 
@@ -130,27 +127,8 @@ class Mail:
 
     def send(self, notice: Notice) -> None:
         """Give it to the MTA. Raises where it was not taken."""
-        raw = self.message(notice).as_bytes()
-        if self.server:
-            self._over_smtp(raw, notice.hostname)
-        else:
-            words = [word.replace("{recipient}", self.recipient) for word in self.command]
-            subprocess.run(
-                words,
-                input=raw.replace(b"\r\n", b"\n"),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT,
-                cwd="/",
-                timeout=self.timeout_s,
-                check=True,
-            )
-
-    def _over_smtp(self, raw: bytes, hostname: str) -> None:
-        place = parse_address(self.server)
-        assert isinstance(place, InetAddress)  # the configuration does not load otherwise
-        with smtplib.SMTP(place.host, place.port, hostname, self.timeout_s) as session:
-            session.sendmail("", [self.recipient], raw)
+        mta = Mta(self.server, self.command, self.timeout_s)
+        mta.send(self.message(notice).as_bytes(), "", self.recipient, notice.hostname)
 
 
 @dataclass(frozen=True, slots=True)

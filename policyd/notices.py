@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tamis.clients import LOOPBACK, address, within
 from policyd.notice_channels import Mail, Notice, Webhook, filled
 from tamis import metrics
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Duration, Secret, option
-from tamis.service import InetAddress, parse_address
+from tamis.mta import Mta
 
 StageName = Literal["warn", "slow", "hold", "lock"]
 STAGE_NAMES: tuple[StageName, ...] = ("warn", "slow", "hold", "lock")
@@ -104,14 +104,7 @@ class NoticesConfig:
         yield from self._place_problems()
 
     def _place_problems(self) -> Iterator[str]:
-        if self.server:
-            try:
-                if not isinstance(parse_address(self.server), InetAddress):
-                    yield 'server: must be "inet:host:port"'
-            except ValueError as exc:
-                yield f"server: {exc}"
-        elif not (self.command and self.command[0].startswith("/") and "{recipient}" in self.command):
-            yield "command: must begin with the absolute path of a program and name {recipient}"
+        yield from Mta(self.server, self.command, self.timeout).problems()
         if self.webhook and not _may_be_posted_to(self.webhook):
             yield "webhook: must be https://host/path, or http:// with an address of this host"
         if self.webhook_secret and not self.webhook:

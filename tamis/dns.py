@@ -124,13 +124,13 @@ class DnsResolver(_Verbs):
     async def ask(self, name: str, kind: Kind) -> tuple[Any, ...]:
         """The records of *name*, from the cache or from the one look-up that all who ask now share."""
         key = (name.lower().rstrip("."), kind)
+        cached = self._cache.get(key)
+        if cached is not None and cached.until_s > monotonic():
+            metrics.count_dns_cache(True)
+            return cached.records
         if not _sane(key[0]):
             return ()
-        cached = self._cache.get(key)
-        hit = cached is not None and cached.until_s > monotonic()
-        metrics.count_dns_cache(hit)
-        if cached is not None and hit:
-            return cached.records
+        metrics.count_dns_cache(False)
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.get_running_loop().create_task(self._look_up(key))

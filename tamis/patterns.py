@@ -5,6 +5,7 @@ Values are bytes, for what the remote side sends need not be UTF-8.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import re2  # type: ignore[import-untyped]
 MAX_PROGRAM_BYTES = 1 << 20
 MAX_PATTERN_CHARS = 4000
 MAX_VALUE_BYTES = 8192  # a HELO line or an address holds less
+
+_DELIMITED = re.compile(r"/((?:[^/\\]|\\.)*)/([im]*)", re.DOTALL)
 
 
 class BadPattern(ValueError):
@@ -33,18 +36,35 @@ class Pattern:
             return None
         return tuple((group or b"").decode("utf-8", "surrogateescape") for group in found.groups())
 
+    def found_in(self, value: bytes) -> bool:
+        """Whether it is found in *value*, whose size the caller bounds."""
+        return self._compiled.search(value) is not None
+
     def fits(self, value: str) -> bool:
         """Whether it is found in *value*."""
         return self.search(value) is not None
 
 
-def compiled(pattern: str, *, fold: bool = True, multiline: bool = False) -> Pattern:
-    """*pattern*, not minding case by default. Raises BadPattern."""
+def delimited(text: str, *, utf8: bool = False) -> Pattern:
+    """From ``/pattern/`` with flags behind it as in regexp_table(5): i, which turns minding case on, for it is off; m.
+
+    Raises BadPattern."""
+    found = _DELIMITED.fullmatch(text)
+    if found is None:
+        raise BadPattern(f"{text} is no /pattern/, with at most the flags i and m")
+    flags = found[2]
+    source = found[1].replace("\\/", "/")
+    return compiled(source, fold=flags.count("i") % 2 == 0, multiline="m" in flags, utf8=utf8)
+
+
+def compiled(pattern: str, *, fold: bool = True, multiline: bool = False, utf8: bool = False) -> Pattern:
+    """*pattern*, not minding case by default. utf8: values are text, and a character is not a byte. Raises
+    BadPattern."""
     if len(pattern) > MAX_PATTERN_CHARS:
         raise BadPattern(f"longer than {MAX_PATTERN_CHARS} characters")
     options = re2.Options()
     options.log_errors = False
-    options.encoding = re2.Options.Encoding.LATIN1
+    options.encoding = re2.Options.Encoding.UTF8 if utf8 else re2.Options.Encoding.LATIN1
     options.case_sensitive = not fold
     options.max_mem = MAX_PROGRAM_BYTES
     options.dot_nl = not multiline

@@ -63,7 +63,8 @@ class Findings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """What is known at one stage. *recipient* is the one being asked about (RCPT), *recipients* all accepted
-    ones (milter, end of message); *sender* is the envelope's, "" for the null sender."""
+    ones (milter, end of message), *mailers* what the MTA would deliver to each of them by, such as ``smtp``; *sender*
+    is the envelope's, "" for the null sender."""
 
     client_address: str = ""
     client_name: str = ""
@@ -73,6 +74,7 @@ class Transaction:
     sender: str = ""
     recipient: str = ""
     recipients: tuple[str, ...] = ()
+    mailers: tuple[str, ...] = ()
     recipient_count: int = 0
     queue_id: str = ""
     message_id: str = ""

@@ -60,9 +60,10 @@ class ChangeHeader:
 
 @dataclass(frozen=True, slots=True)
 class AddRecipient:
-    """Deliver to *address* too, without brackets."""
+    """Deliver to *address* too, without brackets. silent: nobody hears whether that could be done."""
 
     address: str
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ DOORS = {"asyncio", "socket", "os", "subprocess", "sqlite3", "redis", "time", "r
 ROOMS = {
     "Milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
     "milter": ("milters/session.py", "milters/__main__.py", "milters/transport"),
-    "re2": ("lda/sieve/extensions/regex.py", "policyd/patterns.py"),
+    "re2": ("lda/sieve/extensions/regex.py", "tamis/patterns.py"),
     "sievelib": ("lda/sieve/parse.py", "tamis/cli/sieve/managesieve/session.py"),
     "redis": ("tamis/store/redis",),
     "dns": ("tamis/dns",),
@@ -38,6 +38,7 @@ ROOMS = {
     "spf": ("tamis/auth/spf.py",),
     "sqlalchemy": ("lda/users/sql.py", "tamis/sql.py", "policyd/tables/sql.py"),
     "ldap3": ("lda/users/ldap_connection.py",),
+    "magic": ("milters/attachments/real_type.py",),
     "maxminddb": ("policyd/geo.py",),
     "yaml": ("tamis/cli/zone.py", "tamis/cli/policy/importing/policyd_rate_limit.py"),
     "prometheus_client": ("tamis/metrics", "tamis/service"),
@@ -45,11 +46,14 @@ ROOMS = {
 
 # Lower floors never look up. A room that is not listed here may be imported by programs alone.
 FLOOR = {
-    0: ("tamis.errors", "tamis.verdict", "tamis.mail", "tamis.log", "tamis.metrics", "tamis"),
+    0: ("tamis.errors", "tamis.verdict", "tamis.mail", "tamis.log", "tamis.metrics", "tamis.patterns", "tamis"),
     1: (
         "tamis.transaction",
         "tamis.outcome",
         "tamis.dns",
+        "tamis.dnsbl",
+        "tamis.clients",
+        "tamis.conditions",
         "tamis.store",
         "tamis.config",
         "tamis.journal",
@@ -58,8 +62,9 @@ FLOOR = {
         "tamis.worker_counters",
         "tamis.sql",
         "tamis.threads",
+        "tamis.srs",
     ),
-    2: ("tamis.check", "tamis.auth", "tamis.pipeline", "tamis.registry", "tamis.service"),
+    2: ("tamis.check", "tamis.auth", "tamis.pipeline", "tamis.registry", "tamis.service", "tamis.mta"),
     3: ("tamis.cli",),
 }
 

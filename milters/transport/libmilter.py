@@ -29,7 +29,7 @@ IDLE_S = 7200  # libmilter's own default: an MTA keeps a session for as long as 
 
 _ACTIONS = (
     milter.ADDHDRS | milter.CHGHDRS | milter.CHGBODY | milter.CHGFROM | milter.ADDRCPT | milter.DELRCPT
-    | milter.QUARANTINE | milter.SETSYMLIST
+    | milter.ADDRCPT_PAR | milter.QUARANTINE | milter.SETSYMLIST
 )  # fmt: skip
 _CHUNK_BYTES = 65_535  # MILTER_CHUNK_SIZE
 
@@ -40,7 +40,7 @@ _MACROS = {
     milter.M_CONNECT: "j {daemon_name} {client_ptr}",
     milter.M_HELO: "",
     milter.M_ENVFROM: "j i {auth_authen} {auth_type}",
-    milter.M_ENVRCPT: "i",
+    milter.M_ENVRCPT: "i {rcpt_mailer}",
     milter.M_EOM: "i",
 }
 
@@ -176,7 +176,7 @@ class _Steps:
         """RCPT TO."""
 
         def note(c: _Connection) -> None:
-            c.session.rcpt(_text(recipient))
+            c.session.rcpt(_text(recipient), _macro(context, "{rcpt_mailer}"))
 
         return self._step(context, "rcpt", note)
 
@@ -272,8 +272,8 @@ def _operate(context: Any, operation: Operation) -> None:
             context.addheader(name, _lead(value), -1)
         case Change(name, occurrence, value):
             context.chgheader(name, occurrence, _lead(value))
-        case AddRecipient(address):
-            context.addrcpt(f"<{address}>", None)
+        case AddRecipient(address, silent):
+            context.addrcpt(f"<{address}>", "NOTIFY=NEVER" if silent else None)
         case RemoveRecipient(address):
             context.delrcpt(f"<{address}>")
         case ChangeSender(address):

@@ -7,7 +7,7 @@ hangs a session of pymilter's), and connections that end when they are told to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from milters.edits import Operation
@@ -27,17 +27,8 @@ MACROS = {
     b"C": "j {daemon_name} {client_ptr}",
     b"H": "",
     b"M": "j i {auth_authen} {auth_type}",
-    b"R": "i",
+    b"R": "i {rcpt_mailer}",
     b"E": "i",
-}
-_NOTES: dict[bytes, Callable[[Session, Step], None]] = {
-    b"H": lambda session, step: setattr(session, "helo_name", _first(step.words)),
-    b"R": lambda session, step: session.rcpt(_first(step.words)),
-    b"L": lambda session, step: session.header(*wire.header_of(step.data)),
-    b"N": lambda session, _step: session.end_of_header(),
-    b"B": lambda session, step: session.body(step.data),
-    b"T": lambda _session, _step: None,
-    b"U": lambda _session, _step: None,
 }
 _STAGES = {b"C": Stage.CONNECT, b"H": Stage.HELO, b"M": Stage.MAIL, b"R": Stage.RCPT, b"T": Stage.DATA}
 _OF_MESSAGE = (b"M", b"R", b"T", b"L", b"N", b"B", b"E")
@@ -91,8 +82,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._protocol = MilterProtocol()
         self._session = Session()
-        self._macros: dict[bytes, dict[str, str]] = {}
-        self._steps = 0
+        self._macros: dict[bytes, Mapping[str, str]] = {}
+        self._silent: set[bytes] = set()
         self._in_message = False
         self._task: asyncio.Task[None] | None = None
         self._paused = False
@@ -135,16 +126,15 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _take(self, event: wire.Event) -> None:
-        match event:
-            case Macros(step, values):
-                self._macros.pop(step, None)  # so that the latest are the last
-                self._macros[step] = dict(values)
-            case Negotiate():
-                self._negotiate(event)
-            case Connect(name, address):
-                self._note(b"C", lambda s: s.connect(name, address, self._macro("client_ptr")))
-            case Step():
-                self._step(event)
+        if isinstance(event, Step):
+            self._step(*event)
+        elif isinstance(event, Macros):
+            self._macros.pop(event.step, None)  # so that the latest are the last
+            self._macros[event.step] = event.values
+        elif isinstance(event, Connect):
+            self._note(b"C", self._session.connect, *event, self._macro("client_ptr"))
+        else:
+            self._negotiate(event)
 
     def _negotiate(self, offer: Negotiate) -> None:
         if offer.version < 2:
@@ -155,41 +145,53 @@ class Connection(asyncio.Protocol):
                 wanted |= silent
         if not self._judge.asks(Stage.END_OF_MESSAGE):
             wanted |= wire.NO_CONTENT
-        self._steps = offer.steps & wanted
-        self._session.whole = self._steps & wire.NO_CONTENT != wire.NO_CONTENT
+        steps = offer.steps & wanted
+        self._silent = {command for command, silent in wire.SILENT.items() if steps & silent}
+        self._session.whole = steps & wire.NO_CONTENT != wire.NO_CONTENT
         macros = MACROS if offer.actions & wire.SETSYMLIST else {}
-        self._transport.write(wire.negotiated(offer.actions & wire.ACTIONS, self._steps, macros))
+        self._transport.write(wire.negotiated(offer.actions & wire.ACTIONS, steps, macros))
 
-    def _step(self, step: Step) -> None:
-        command = step.command
-        if note := _NOTES.get(command):
-            self._note(command, lambda session: note(session, step))
-        elif command == b"M":
-            self._note(command, lambda session: self._mail(session, step.words))
-        elif command == b"E":
-            self._end(step.data)
-        elif command == b"Q":
-            self._transport.close()
-        else:
-            self._leave_message()
-            if command == b"K":  # the MTA uses this connection for another client
-                self._session, self._macros = Session(whole=self._session.whole), {}
+    def _step(self, command: bytes, words: tuple[str, ...], data: bytes) -> None:
+        session = self._session
+        match command:
+            case b"L":
+                self._note(command, session.header, *wire.header_of(data))
+            case b"B":
+                self._note(command, session.body, data)
+            case b"N":
+                self._note(command, session.end_of_header)
+            case b"R":
+                self._note(command, session.rcpt, _first(words), self._macro("rcpt_mailer"))
+            case b"M":
+                self._note(command, self._mail, session, _first(words))
+            case b"H":
+                self._note(command, setattr, session, "helo_name", _first(words))
+            case b"T" | b"U":
+                self._note(command, lambda: None)
+            case b"E":
+                self._end(data)
+            case b"Q":
+                self._transport.close()
+            case _:
+                self._leave_message()
+                if command == b"K":  # the MTA uses this connection for another client
+                    self._session, self._macros = Session(whole=session.whole), {}
 
-    def _mail(self, session: Session, words: tuple[str, ...]) -> None:
-        session.mail(_first(words), self._macro("auth_authen"), self._macro("auth_type"))
+    def _mail(self, session: Session, sender: str) -> None:
+        session.mail(sender, self._macro("auth_authen"), self._macro("auth_type"))
         session.queue_id = self._macro("i")
         self._in_message = True
 
-    def _note(self, command: bytes, note: Callable[[Session], None]) -> None:
+    def _note(self, command: bytes, note: Callable[..., None], *said: object) -> None:
         """Take down what the MTA says; ask the checks of the step, if there are any."""
         session = self._session
         try:
-            note(session)
+            note(*said)
         except Exception as exc:  # it is told at the end of the message, as with libmilter
             session.failure = session.failure or exc
             if not isinstance(exc, StatusError):
                 self._judge.defect(command.decode("latin-1"), exc, session)
-        if self._steps & wire.SILENT.get(command, 0):
+        if command in self._silent:
             return
         stage = _STAGES.get(command)
         if stage is None or not self._judge.asks(stage):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from milters.edits import Append, Change, Delete, Insert, Operation
 from tamis.errors import ProtocolError
@@ -24,8 +24,8 @@ CHUNK_BYTES = 65_535  # MILTER_CHUNK_SIZE
 
 # Actions (SMFIF_*) that are asked for.
 ADDHDRS, CHGBODY, ADDRCPT, DELRCPT, CHGHDRS = 0x1, 0x2, 0x4, 0x8, 0x10
-QUARANTINE, CHGFROM, SETSYMLIST = 0x20, 0x40, 0x100
-ACTIONS = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT | CHGHDRS | QUARANTINE | CHGFROM
+QUARANTINE, CHGFROM, ADDRCPT_PAR, SETSYMLIST = 0x20, 0x40, 0x80, 0x100
+ACTIONS = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT | CHGHDRS | QUARANTINE | CHGFROM | ADDRCPT_PAR
 
 # Steps (SMFIP_*): no such step at all, and steps that await no reply.
 NO_UNKNOWN = 0x100
@@ -41,8 +41,7 @@ MACRO_STAGE = {b"C": 0, b"H": 1, b"M": 2, b"R": 3, b"T": 4, b"E": 5, b"N": 6}
 CONTINUE, ACCEPT, DISCARD, REJECT, TEMPFAIL = b"c", b"a", b"d", b"r", b"t"
 
 
-@dataclass(frozen=True, slots=True)
-class Negotiate:
+class Negotiate(NamedTuple):
     """The MTA's offer: bits of `ACTIONS` and of steps."""
 
     version: int
@@ -50,33 +49,31 @@ class Negotiate:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Macros:
+class Macros(NamedTuple):
     """The macros of the step whose command byte is *step*."""
 
     step: bytes
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(NamedTuple):
     """A client: *address* is an IP address, "" for a UNIX socket or none."""
 
     name: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Any other command: its byte, and its strings (MAIL, RCPT, HELO) or its data (header, body, end)."""
 
     command: bytes
     words: tuple[str, ...] = ()
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
 
 
 Event = Negotiate | Macros | Connect | Step
 
+_LENGTH = struct.Struct(">I")
 _WORDS = {b"H", b"M", b"R"}
 _DATA = {b"L", b"B", b"E", b"U"}
 _BARE = {b"T", b"N", b"A", b"Q", b"K"}
@@ -87,27 +84,31 @@ class MilterProtocol:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._at = 0  # what is before it has become events
 
     def __len__(self) -> int:
         """Bytes that are no whole packet yet, or were not asked for."""
-        return len(self._buffer)
+        return len(self._buffer) - self._at
 
     def feed(self, data: bytes) -> None:
         """Take in what the peer has sent."""
+        del self._buffer[: self._at]
+        self._at = 0
         self._buffer += data
 
     def next_event(self) -> Event | None:
         """The next packet, if it is whole. Raises ProtocolError: the connection is of no more use."""
-        if len(self._buffer) < 5:
+        buffer, at = self._buffer, self._at
+        if len(buffer) < at + 5:
             return None
-        (length,) = struct.unpack_from(">I", self._buffer)
+        length = _LENGTH.unpack_from(buffer, at)[0]
         if not 0 < length <= MAX_PACKET_BYTES:
             raise ProtocolError(f"a packet of {length} bytes")
-        if len(self._buffer) < 4 + length:
+        end = at + 4 + length
+        if len(buffer) < end:
             return None
-        packet = bytes(self._buffer[4 : 4 + length])
-        del self._buffer[: 4 + length]
-        return _parse(packet[:1], packet[1:])
+        self._at = end
+        return _parse(bytes(buffer[at + 4 : at + 5]), bytes(memoryview(buffer)[at + 5 : end]))
 
 
 def _parse(command: bytes, data: bytes) -> Event:
@@ -187,7 +188,9 @@ def _operation(operation: Operation) -> bytes:  # noqa: PLR0911 - a table
             return packet(b"i", struct.pack(">I", index) + _strings(name, f" {value}"))
         case Append(name, value):
             return packet(b"h", _strings(name, f" {value}"))
-        case AddRecipient(address):
+        case AddRecipient(address, silent):
+            if silent:
+                return packet(b"2", _strings(f"<{address}>", "NOTIFY=NEVER"))
             return packet(b"+", _strings(f"<{address}>"))
         case RemoveRecipient(address):
             return packet(b"-", _strings(f"<{address}>"))

@@ -14,14 +14,15 @@ from typing import ClassVar
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from tamis.clients import LOOPBACK, is_ours
-from tamis.dnsbl.breaker import Breaker
-from policyd.dnsbl.listing import DnsList, Refused
+from policyd.dnsbl.listing import DnsList
 from policyd.dnsbl.names import Subject, asked_about
 from tamis import metrics
 from tamis.check import Services
+from tamis.clients import LOOPBACK, is_ours
 from tamis.config.schema import Duration, Network, option
 from tamis.dns import Resolver
+from tamis.dnsbl.breaker import Breaker
+from tamis.dnsbl.listing import Listing, Refused, is_zone
 from tamis.errors import TempFail
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict
@@ -38,8 +39,8 @@ class _Row:
 
     label: str
     shown: str
-    zone: str
     options: DnsList
+    listing: Listing
     breaker: Breaker
 
 
@@ -102,8 +103,7 @@ class Dnsbl:
 
     def __post_init__(self) -> None:
         rows = [
-            _Row(name, one.shown or name, (one.zone or name).lower().strip("."), one, Breaker())
-            for name, one in self.lists.items()
+            _Row(name, one.shown or name, one, one.made(name), Breaker()) for name, one in self.lists.items()
         ]
         object.__setattr__(self, "_rows", tuple(rows))
         object.__setattr__(self, "_answer", answers.answer(self.reply, "7.1", "Listed by {lists}"))
@@ -116,8 +116,8 @@ class Dnsbl:
         if self.lists and sum(max(0.0, one.weight) for one in self.lists.values()) < self.threshold:
             yield "threshold: all lists together do not reach it"
         for row in self._rows:
-            if not row.zone.isascii() or not all(0 < len(label) < 64 for label in row.zone.split(".")):
-                yield f"lists: {row.zone!r} is no domain"
+            if not is_zone(row.listing.zone):
+                yield f"lists: {row.listing.zone!r} is no domain"
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where a silent list of good clients could have changed an objection."""
@@ -185,7 +185,7 @@ class Dnsbl:
 
     async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
         """Whether each list lists what it must, and not what it must not."""
-        faults = await asyncio.gather(*(row.options.fault(row.zone, dns) for row in self._rows))
+        faults = await asyncio.gather(*(row.listing.fault(dns) for row in self._rows))
         advice = "use a resolver of your own, or another list"
         return [
             (f"{row.shown} {fault}", advice) if fault else (f"{row.shown} answers as it should", "")
@@ -196,7 +196,7 @@ class Dnsbl:
 async def _lists(row: _Row, names: dict[Subject, asyncio.Task[list[str]]], dns: Resolver) -> bool:
     """Whether the list has one of the names. A task is waited for by many: it must not die with one of them."""
     found = [name for subject in row.options.of for name in await asyncio.shield(names[subject])]
-    return await row.options.lists(row.zone, list(dict.fromkeys(found)), dns) if found else False
+    return await row.listing.lists(dict.fromkeys(found), dns) if found else False
 
 
 def _heard(row: _Row, task: asyncio.Task[bool], score: _Score, services: Services) -> None:

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Literal
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from tamis.clients import LOOPBACK, Address, address, is_ours
 from policyd.generic import looks_generic
-from tamis.patterns import BadPattern, Pattern, compiled
 from tamis.check import Services
+from tamis.clients import LOOPBACK, Address, address, is_ours
 from tamis.config.schema import Network, option
+from tamis.patterns import BadPattern, Pattern, compiled
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict
 

@@ -30,12 +30,12 @@ from policyd.checks.greylist_providers import WELL_KNOWN, Providers
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
 from policyd.checks.ratelimit_windows import duration
-from tamis.clients import LOOPBACK, address, is_ours
 from policyd.tables.keyed import Kind as Keys
 from policyd.wording import Wording, parse, problems
 from tamis.auth.psl import suffix_list
 from tamis.auth.spf import mail_from
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, is_ours
 from tamis.config.schema import Duration, Network, option
 from tamis.store import Greylisted, Patience
 from tamis.transaction import Stage, Transaction, domain_of

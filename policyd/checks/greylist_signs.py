@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policyd.checks.helo import is_name
-from tamis.clients import address
 from policyd.generic import looks_generic
 from tamis.auth.psl import suffix_list
+from tamis.clients import address
 from tamis.config.schema import option
 from tamis.transaction import Transaction
 

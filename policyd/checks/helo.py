@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from tamis.clients import LOOPBACK, address, is_ours
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, is_ours
 from tamis.config.schema import Network, option
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Kind, Verdict

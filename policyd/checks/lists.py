@@ -19,9 +19,9 @@ from typing import ClassVar
 from policyd import answers
 from policyd.answers import WORDS, Answer
 from policyd.checks.mailboxes import Mailboxes
-from tamis.clients import LOOPBACK, address, within
 from policyd.tables.directory import MAX_NAMES, Directory
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Network, option
 from tamis.errors import TempFail
 from tamis.transaction import Stage, Transaction, domain_of

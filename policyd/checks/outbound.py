@@ -26,10 +26,10 @@ from policyd import answers
 from policyd.answers import Answer
 from policyd.checks.outbound_signals import HOLD, LOCK, SLOW, WARN, Asked, Counts, Signals, asked
 from policyd.checks.ratelimit_windows import duration
-from tamis.clients import address, within
 from policyd.keys import word
 from policyd.notices import STAGE_NAMES, Notice, Notices, NoticesConfig
 from tamis.check import Services
+from tamis.clients import address, within
 from tamis.config.schema import Duration, Network, Rate, option
 from tamis.store import Window
 from tamis.store.accounts import Conduct, Count, Settlement, Sighting, Standing

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Literal
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from tamis.clients import LOOPBACK, is_ours
 from policyd.keys import digest
 from tamis import metrics
 from tamis.auth.received import NAME, received_spf
 from tamis.auth.spf import Result, Scope, SpfResult, helo, mail_from
 from tamis.check import Services
+from tamis.clients import LOOPBACK, is_ours
 from tamis.config.schema import Duration, Network, option
 from tamis.errors import TempFail
 from tamis.outcome import clean

@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 from policyd.answers import TAG
 from policyd.request import number
-from policyd.rules.numbers import Number, comparison
 from policyd.rules.seen import Get, Seen
 from policyd.rules.texts import (
     Predicate,
     Subject,
     address_of,
-    both,
     condition,
     mailbox_of,
     name_of,
@@ -22,8 +20,11 @@ from policyd.rules.texts import (
 from policyd.rules.times import Test, day, moment, time_of_day, weekday
 from policyd.tables.lines import BadLine
 from policyd.tables.source import Source
+from tamis.conditions.logic import both, sides
+from tamis.conditions.numbers import comparison
 from tamis.transaction import Stage
 
+Number = Callable[[Seen], float]
 Meaning = Callable[[tuple[str, ...], list[Source]], Predicate]
 """Texts of a condition to what they mean; files are appended to the list. Raises BadLine."""
 
@@ -95,8 +96,7 @@ def _tags(texts: tuple[str, ...], _: list[Source]) -> Predicate:
     for text in texts:
         if not TAG.fullmatch(text.removeprefix("!")):
             raise BadLine(f"{text!r} is no tag: letters, digits, - _ .")
-    wanted = frozenset(text for text in texts if text[:1] != "!")
-    barred = frozenset(text[1:] for text in texts if text[:1] == "!")
+    wanted, barred = map(frozenset, sides(texts))
     return both(
         (lambda seen: not wanted.isdisjoint(seen.tags)) if wanted else None,
         (lambda seen: not barred.isdisjoint(seen.tags)) if barred else None,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from tamis.clients import Address, address
 from tamis.check import Services
+from tamis.clients import Address, address
 from tamis.transaction import Transaction
 
 MAX_VALUE_CHARS = 2048  # line_length_limit of Postfix
@@ -49,9 +49,3 @@ class Seen:
         if self._now is None:
             self._now = datetime.fromtimestamp(self.services.clock(), self.zone)
         return self._now
-
-
-def whole(value: str) -> Iterator[str]:
-    """A text is found as it is."""
-    if value:
-        yield value

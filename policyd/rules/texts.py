@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from policyd.rules.seen import Get, Seen, whole
-from policyd.tables.keyed import Kind, checked, mailboxes, names
+from policyd.rules.seen import Get, Seen
+from policyd.tables.keyed import Kind, checked
 from policyd.tables.lines import BadLine
 from policyd.tables.regexp import RegexpReader
 from policyd.tables.rule import NO_OPINION, Author, Rule
 from policyd.tables.source import Source
+from tamis.conditions import logic
+from tamis.conditions.keys import mailboxes, names, networks, whole
+from tamis.conditions.logic import any_of, both, sides
 
-Predicate = Callable[[Seen], bool]
+Predicate = logic.Predicate[Seen]
 
 _FILE = re.compile(r"[a-z]{2,12}:(?=/)")
 
@@ -57,41 +60,13 @@ def text_of(get: Get) -> Subject:
 
 def condition(subject: Subject, texts: tuple[str, ...], sources: list[Source]) -> Predicate:
     """Whether one of *texts* fits and none of those with ``!``. Files are appended to *sources*. Raises BadLine."""
-    wanted = _any(subject, [text for text in texts if text[:1] != "!"], sources)
-    barred = _any(subject, [text[1:] for text in texts if text[:1] == "!"], sources)
-    return both(wanted, barred)
-
-
-def both(wanted: Predicate | None, barred: Predicate | None) -> Predicate:
-    """*wanted*, if there is one, and not *barred*."""
-    if barred is None:
-        assert wanted is not None  # a condition has at least one text
-        return wanted
-    if wanted is None:
-        return lambda seen: not barred(seen)
-    return lambda seen: wanted(seen) and not barred(seen)
-
-
-def any_of(tests: list[Predicate]) -> Predicate | None:
-    """Whether one holds; None for none."""
-    if not tests:
-        return None
-    if len(tests) == 1:
-        return tests[0]
-    held = tuple(tests)
-
-    def one(seen: Seen) -> bool:
-        for test in held:  # noqa: SIM110 - any() makes a generator for each request
-            if test(seen):
-                return True
-        return False
-
-    return one
+    wanted, barred = sides(texts)
+    return both(_any(subject, wanted, sources), _any(subject, barred, sources))
 
 
 def _any(subject: Subject, texts: list[str], sources: list[Source]) -> Predicate | None:
     keys: set[str] = set()
-    networks: list[IPv4Network | IPv6Network] = []
+    held: list[IPv4Network | IPv6Network] = []
     tests: list[Predicate] = []
     for text in texts:
         if not text:
@@ -101,11 +76,11 @@ def _any(subject: Subject, texts: list[str], sources: list[Source]) -> Predicate
         elif _FILE.match(text):
             tests.append(_file(subject, text, sources))
         elif network := _network(subject, text):
-            networks.append(network)
+            held.append(network)
         else:
             keys.add(text.lower() if subject.split is whole else text.lower().rstrip("."))
-    if networks:
-        tests.append(_networks(subject.get, networks))
+    if held:
+        tests.append(_networks(subject.get, held))
     if keys:
         tests.append(_keys(subject, frozenset(keys)))
     return any_of(tests)
@@ -153,25 +128,9 @@ def _file(subject: Subject, text: str, sources: list[Source]) -> Predicate:
     return listed
 
 
-def _networks(get: Get, networks: list[IPv4Network | IPv6Network]) -> Predicate:
-    """By address family and prefix length, so that a long list costs no more than a short one."""
-    by_prefix: dict[tuple[int, int], set[int]] = {}
-    for network in networks:
-        bits = network.max_prefixlen - network.prefixlen
-        by_prefix.setdefault((network.version, bits), set()).add(int(network.network_address) >> bits)
-    held = tuple((version, bits, frozenset(heads)) for (version, bits), heads in by_prefix.items())
-
-    def within(seen: Seen) -> bool:
-        client = seen.address(get)
-        if client is None:
-            return False
-        number, family = int(client), client.version
-        for version, bits, heads in held:  # noqa: SIM110 - any() makes a generator for each request
-            if version == family and number >> bits in heads:
-                return True
-        return False
-
-    return within
+def _networks(get: Get, held: list[IPv4Network | IPv6Network]) -> Predicate:
+    within = networks(held)
+    return lambda seen: within(seen.address(get))
 
 
 def _keys(subject: Subject, wanted: frozenset[str]) -> Predicate:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 
-from policyd.rules.texts import Predicate, any_of, both
+from policyd.rules.texts import Predicate
 from policyd.tables.lines import BadLine
+from tamis.conditions.logic import parted
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -18,9 +19,7 @@ Test = Callable[[datetime], bool]
 
 def moment(read: Callable[[str], Test], texts: tuple[str, ...]) -> Predicate:
     """Whether one of *texts*, as *read* understands them, fits and none of those with ``!``. Raises BadLine."""
-    wanted = [_at(read(text.strip())) for text in texts if text[:1] != "!"]
-    barred = [_at(read(text[1:].strip())) for text in texts if text[:1] == "!"]
-    return both(any_of(wanted), any_of(barred))
+    return parted(texts, lambda text: _at(read(text.strip())))
 
 
 def _at(test: Test) -> Predicate:

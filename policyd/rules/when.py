@@ -25,6 +25,7 @@ from policyd.tables.lines import BadLine
 from policyd.tables.source import Source
 from tamis.config.schema import Texts, option
 from tamis.config.suggest import unknown
+from tamis.config.units import Unfit
 from tamis.transaction import Stage
 
 
@@ -91,7 +92,7 @@ class When:
             try:
                 conditions.append(self._condition(key, texts, files))
                 sources += [(key, file) for file in files]
-            except BadLine as exc:
+            except Unfit as exc:
                 faults.append(f"{key}: {exc}")
         object.__setattr__(self, "_conditions", tuple(conditions))
         object.__setattr__(self, "_sources", tuple(sources))

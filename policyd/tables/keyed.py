@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from ipaddress import ip_network
 
-from tamis.clients import address
 from policyd.tables.lines import BadLine, BadTable, logical_lines, split_entry
 from policyd.tables.networks import AnyNetwork, Networks, network, partial
 from policyd.tables.nodes import MAX_PROBLEMS, Found
 from policyd.tables.rule import Author, Rule
-
-MAX_NAME_CHARS = 255  # RFC 1035 section 2.3.4; of a longer one the parents are looked up
+from tamis.clients import address
+from tamis.conditions.keys import mailboxes, names
 
 
 class Kind(Enum):
@@ -50,33 +49,6 @@ class Keyed:
             if rule := self._names.get(key):
                 return rule, ()
         return None
-
-
-def names(value: str) -> Iterator[str]:
-    """A host name: itself, each parent, and each parent with a dot for what is below it."""
-    name = value.lower().rstrip(".")[-MAX_NAME_CHARS:]
-    if not name:
-        return
-    yield name
-    while "." in name:
-        name = name.partition(".")[2]
-        yield "." + name
-        yield name
-
-
-def mailboxes(value: str) -> Iterator[str]:
-    """A mail address: itself, without its extension, its domain and the parents of that, and ``user@``."""
-    mailbox = value.lower()
-    local, at, domain = mailbox.rpartition("@")
-    if not at:
-        yield mailbox
-        return
-    plain = local.partition("+")[0] or local
-    yield mailbox
-    yield f"{plain}@{domain}"
-    yield from names(domain)
-    yield f"{local}@"
-    yield f"{plain}@"
 
 
 def _networks(value: str) -> Iterator[str]:

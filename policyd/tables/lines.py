@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tamis.config.units import Unfit
 
-class BadLine(ValueError):
+
+class BadLine(Unfit):
     """What is wrong with a line: a sentence."""
 
 

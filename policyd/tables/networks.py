@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from tamis.clients import Address, address
 from policyd.tables.lines import BadLine
 from policyd.tables.nodes import Entry, Found, Node, Parsed, negated, words
 from policyd.tables.rule import Rule
+from tamis.clients import Address, address
 
 AnyNetwork = IPv4Network | IPv6Network
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from tamis.patterns import BadPattern, compiled
 from policyd.tables.lines import BadLine
 from policyd.tables.nodes import Node, Parsed, negated
+from tamis.patterns import BadPattern, compiled
 
 _FLAGS = re.compile(r"(\S*)\s*(.*)", re.DOTALL)
 

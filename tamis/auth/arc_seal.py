@@ -26,6 +26,7 @@ from tamis.auth.dkim_canon import RELAXED, BodyHash
 from tamis.auth.dkim_digest import Digests
 from tamis.auth.dkim_sign import NAMES, Signer, completed, names_for, seal_digest, signed, unsigned_field
 from tamis.mail import authres
+from tamis.mail.edit import unedited
 from tamis.mail.headers import Headers, unfold
 from tamis.mail.message import Message
 
@@ -64,7 +65,8 @@ def seal(
     t = [("t", str(int(now)))] if now is not None else []
     found = f"{RESULTS}: i={instance}; ".encode() + results
     body = BodyHash(signer.body_canon)
-    dkim_canon.feed_all([body], message.raw, message.body_offset)
+    source = unedited(message)
+    dkim_canon.feed_all([body], source.raw, source.body_offset)
     names = signer.names or names_for(headers, SEALED_NAMES, ())
     tags = [
         i,

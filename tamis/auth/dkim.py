@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tamis.auth.dkim_digest import Digests
-from tamis.auth.dkim_key import BadKey, KeyRecord, load_public, parse_record
+from tamis.auth.dkim_key import BadKey, KeyRecord, PublicKey, load_public, parse_record
 from tamis.auth.dkim_signature import NAME, BadSignature, Signature, parse_dkim
 from tamis.dns import Resolver
 from tamis.errors import TempFail
@@ -64,9 +64,8 @@ async def verify(message: Message, resolver: Resolver, now: float) -> tuple[Dkim
     parsed = [_parse(field) for field in message.headers.all(NAME)[:MAX_SIGNATURES]]
     signatures = [entry for entry in parsed if isinstance(entry, Signature) and not refusal(entry, now)]
     digests = Digests(message)
-    keys, _ = await asyncio.gather(
-        look_up_keys({s.key_name for s in signatures}, resolver), digests.read_body(signatures)
-    )
+    await digests.read_body(signatures)
+    keys = await look_up_keys({s.key_name for s in signatures}, resolver)
     return tuple(
         entry if isinstance(entry, DkimResult) else _judge(entry, digests, keys, now) for entry in parsed
     )
@@ -121,27 +120,39 @@ def check(fact: DkimResult, signature: Signature, digests: Digests, keys: Keys) 
 def _with_key(
     fact: DkimResult, signature: Signature, digests: Digests, record: KeyRecord | BadKey
 ) -> DkimResult:
+    if isinstance(record, BadKey):
+        return replace(fact, result="permerror", reason=str(record))
     try:
-        if isinstance(record, BadKey):
-            raise record
-        fact = replace(fact, testing=record.testing)
         _fits(record, signature)
         public = load_public(record)
     except BadKey as exc:
-        return replace(fact, result="permerror", reason=str(exc))
-    fact = replace(fact, key_bits=public.bits)
+        return replace(fact, result="permerror", reason=str(exc), testing=record.testing)
+    result, reason = _with_public(public, signature, digests)
+    uncovered = 0
+    if result == "pass" and signature.body_length is not None:
+        uncovered = digests.body_bytes(signature) - signature.body_length
+        reason = f"l= leaves {uncovered} bytes of the body to anybody" if uncovered else ""
+    return replace(
+        fact,
+        result=result,
+        reason=reason,
+        uncovered_bytes=uncovered,
+        key_bits=public.bits,
+        testing=record.testing,
+    )
+
+
+def _with_public(public: PublicKey, signature: Signature, digests: Digests) -> tuple[Result, str]:
+    """The result, and why it is that."""
     if public.weakness:
-        return replace(fact, result="policy", reason=public.weakness)
-    length = digests.body_bytes(signature)
-    if signature.body_length is not None and signature.body_length > length:
-        return replace(fact, result="permerror", reason="body is shorter than l=")
+        return "policy", public.weakness
+    if signature.body_length is not None and signature.body_length > digests.body_bytes(signature):
+        return "permerror", "body is shorter than l="
     if digests.body(signature) != signature.body_hash:
-        return replace(fact, result="fail", reason="body hash does not match")
+        return "fail", "body hash does not match"
     if not public.verifies(signature.signature, digests.header(signature)):
-        return replace(fact, result="fail", reason="signature does not match")
-    uncovered = 0 if signature.body_length is None else length - signature.body_length
-    reason = f"l= leaves {uncovered} bytes of the body to anybody" if uncovered else ""
-    return replace(fact, result="pass", reason=reason, uncovered_bytes=uncovered)
+        return "fail", "signature does not match"
+    return "pass", ""
 
 
 def _fits(record: KeyRecord, signature: Signature) -> None:

@@ -26,7 +26,9 @@ def field(raw: bytes, canon: str) -> bytes:
     if canon == SIMPLE:
         return _BARE_LF.sub(b"\r\n", raw.rstrip(b"\r\n") + b"\n")
     name, _, value = raw.partition(b":")
-    value = _LINE_END.sub(b"", value)
+    value = value.removesuffix(b"\r\n")
+    if b"\n" in value:
+        value = _LINE_END.sub(b"", value)
     return name.strip(b" \t").lower() + b":" + _squeezed(value).strip(b" ") + b"\r\n"
 
 

@@ -6,6 +6,7 @@ Verifying happens in `cryptography`; keys that cost too much time, or too little
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -23,6 +24,7 @@ MAX_RSA_BITS = 4096  # section 3.2 asks for that much; a key of 16384 bits costs
 MAX_EXPONENT = 1 << 32
 MAX_RECORD_BYTES = 8192
 MAX_KEY_BYTES = 4096
+CACHED = 500  # of records and of keys: most mail is signed with few; at most some megabytes
 
 KeyType = Literal["rsa", "ed25519"]
 
@@ -83,6 +85,7 @@ def _exponent(key: RSAPublicKey) -> int:
     return key.public_numbers().e
 
 
+@lru_cache(maxsize=CACHED)
 def parse_record(text: bytes) -> KeyRecord:
     """One TXT record, its strings joined. Raises BadKey."""
     if len(text) > MAX_RECORD_BYTES:
@@ -111,6 +114,7 @@ def parse_record(text: bytes) -> KeyRecord:
     return KeyRecord("rsa" if key_type == "rsa" else "ed25519", key, hashes, "s" in flags, "y" in flags)
 
 
+@lru_cache(maxsize=CACHED)
 def load_public(record: KeyRecord) -> PublicKey:
     """The key of a record. Raises BadKey."""
     if len(record.key) > MAX_KEY_BYTES:

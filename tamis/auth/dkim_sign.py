@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from tamis.auth.dkim_canon import RELAXED, BodyHash
 from tamis.auth.dkim_digest import Digests
 from tamis.auth.dkim_signature import MAX_NAMES
 from tamis.auth.keys import SigningKey
+from tamis.mail.edit import unedited
 from tamis.mail.headers import Headers
 from tamis.mail.message import Message
 
@@ -75,9 +76,20 @@ def names_for(
 
 def sign(message: Message, signer: Signer, now: float | None) -> bytes:
     """The whole field, without its last line end. now: t=, None for none. Raises ValueError without From in h=."""
+    return sign_all(message, [signer], now)[0]
+
+
+def sign_all(message: Message, signers: Sequence[Signer], now: float | None) -> tuple[bytes, ...]:
+    """One field for each of *signers*, as `sign` makes them; the body passes once for each canonical form."""
+    bodies = {signer.body_canon: BodyHash(signer.body_canon) for signer in signers}
+    source = unedited(message)
+    dkim_canon.feed_all(bodies.values(), source.raw, source.body_offset)
+    digests = Digests(message)
+    return tuple(_sign(message, signer, bodies[signer.body_canon], digests, now) for signer in signers)
+
+
+def _sign(message: Message, signer: Signer, body: BodyHash, digests: Digests, now: float | None) -> bytes:
     names = signer.names or names_for(message.headers)
-    body = BodyHash(signer.body_canon)
-    dkim_canon.feed_all([body], message.raw, message.body_offset)
     tags = [
         ("v", "1"),
         ("a", signer.key.algorithm),
@@ -90,7 +102,7 @@ def sign(message: Message, signer: Signer, now: float | None) -> bytes:
         *([("l", str(body.length))] if signer.with_length else []),
         *_covering(names, body),
     ]
-    return signed("DKIM-Signature", tags, Digests(message), names, signer)
+    return signed("DKIM-Signature", tags, digests, names, signer)
 
 
 def _covering(names: tuple[str, ...], body: BodyHash) -> list[tuple[str, str]]:

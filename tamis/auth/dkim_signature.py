@@ -17,7 +17,7 @@ NAME: Final = "DKIM-Signature"
 MAX_NAMES = 200  # of h=, as each costs a look-up
 ALGORITHMS = frozenset({"rsa-sha256", "ed25519-sha256", "rsa-sha1"})
 
-_NAME = re.compile(r"[!-9<-~]+")  # a field name, but for the semicolon that ends the tag
+_NAMES = re.compile(r"[!-9<-~]+(?::[!-9<-~]+)*")  # field names, but for the semicolon that ends the tag
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _CANONS = (SIMPLE, RELAXED)
@@ -158,11 +158,12 @@ def _signature(field: Field, tags: Tags, identity: str) -> Signature:
 
 
 def _names(tags: Tags) -> tuple[str, ...]:
-    names = tuple(name.lower() for name in tags.words("h", ""))
+    names = tags.words("h", "")
     if len(names) > MAX_NAMES:
         raise _bad(tags, f"h= has more than {MAX_NAMES} names")
-    if not all(_NAME.fullmatch(name) for name in names):
+    if not _NAMES.fullmatch(listed := ":".join(names)):
         raise _bad(tags, "h= holds what is no field name")
+    names = tuple(listed.lower().split(":"))
     if "from" not in names:
         raise _bad(tags, "h= does not cover From")
     return names

@@ -43,7 +43,7 @@ class Tags:
 
     def words(self, name: str, default: str) -> tuple[str, ...]:
         """A list with colons between its items (``h=``, ``q=``, ``t=``), blanks removed."""
-        return tuple(_FWS.sub("", word) for word in self.get(name, default).split(":"))
+        return tuple(_FWS.sub("", self.get(name, default)).split(":"))
 
     def number(self, name: str) -> int | None:
         """Digits; None where the tag is absent. Raises BadTags."""

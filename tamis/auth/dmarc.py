@@ -49,9 +49,9 @@ async def evaluate(
     author: Author, spf: SpfResult | None, dkim: Sequence[DkimResult], discovery: Discovery
 ) -> DmarcResult:
     """*spf*: of MAIL FROM, of HELO only for the null sender (RFC 7208 section 2.4). DNS that fails is a temperror."""
-    facts = await asyncio.gather(*(_one(domain, spf, dkim, discovery) for domain in author.domains))
     if not author.problem:
-        return facts[0]
+        return await _one(author.domains[0], spf, dkim, discovery)
+    facts = await asyncio.gather(*(_one(domain, spf, dkim, discovery) for domain in author.domains))
     worst = max(facts, key=lambda fact: POLICIES.index(fact.disposition), default=DmarcResult(result="none"))
     if worst.result == "temperror":
         return replace(worst, reason=author.problem)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tamis.auth import arc, dkim, dmarc, spf
 from tamis.auth.arc import ArcResult
+from tamis.auth.arc_sets import present
 from tamis.auth.dkim import DkimResult
 from tamis.auth.dmarc import DmarcResult
 from tamis.auth.dmarc_discovery import Discovery
@@ -81,6 +82,8 @@ async def _helo(client: Client, resolver: Resolver) -> SpfResult | None:
 
 
 async def _chain(message: Message, resolver: Resolver, now: float) -> ArcResult:
+    if not present(message.headers):
+        return ArcResult(cv="none")
     try:
         async with asyncio.timeout(MAX_CHAIN_S):
             return await arc.verify(message, resolver, now)

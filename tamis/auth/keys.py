@@ -73,10 +73,10 @@ def read_key(path: Path, *, exposed: bool = False) -> SigningKey:
     """The key in a file. Raises OSError, and BadKey: it holds no key of ours, or others may read or write it, unless
     *exposed* allows that."""
     with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
+        status = os.fstat(file.fileno())
         data = file.read(MAX_FILE_BYTES)
-    if is_exposed(mode) and not exposed:
-        raise BadKey(f"{path}: mode {stat.S_IMODE(mode):04o} lets others at the key: chmod 0600 {path}")
+    if (fault := _exposure(status)) and not exposed:
+        raise BadKey(f"{path}: {fault}: chmod 0600 {path}")
     try:
         return load_key(data)
     except BadKey as exc:
@@ -86,6 +86,20 @@ def read_key(path: Path, *, exposed: bool = False) -> SigningKey:
 def is_exposed(mode: int) -> bool:
     """Whether others may read or write a file of this mode, or its group write it. Pipes are not asked."""
     return stat.S_ISREG(mode) and bool(mode & 0o027)
+
+
+def _exposure(status: os.stat_result) -> str:
+    """Who may get at the file beside us; "" for nobody. Root, who may become anybody, is not asked whose it is."""
+    mode = f"mode {stat.S_IMODE(status.st_mode):04o}"
+    if is_exposed(status.st_mode):
+        return f"{mode} lets others at the key"
+    if os.geteuid() == 0 or not stat.S_ISREG(status.st_mode):
+        return ""
+    if status.st_uid not in {0, os.geteuid()}:
+        return f"user {status.st_uid} owns it, who is neither root nor we"
+    if status.st_mode & stat.S_IRGRP and status.st_gid not in {0, os.getegid(), *os.getgroups()}:
+        return f"{mode} lets group {status.st_gid} read it, which is not ours"
+    return ""
 
 
 def load_key(data: bytes) -> SigningKey:

@@ -99,7 +99,8 @@ async def _evaluate(
 
 async def _judge(resolver: Resolver, question: dict[str, str]) -> _Judgement:
     """Let pyspf judge with the answers that are known, and again with more, until it needs no more."""
-    answers: _Answers = {}
+    record = (_key(question["s"].partition("@")[2]), "TXT")  # every judgement begins with it
+    answers: _Answers = {record: await _look_up(resolver, *record)}
     started = str(int(time.time()))  # macro t: the same in every pass, or each would ask for another name
     while True:
         query = _Query(answers, started, **question)
@@ -112,9 +113,9 @@ async def _judge(resolver: Resolver, question: dict[str, str]) -> _Judgement:
         name = query.unknown
         answers[name] = await _look_up(resolver, *name)
         kinds = {"A", query.A}  # both for IPv6 clients: see `_Query.dns`
-        hosts = [(host, kind) for host in _hosts(answers[name], name[1]) for kind in kinds]
-        found = await asyncio.gather(*(_look_up(resolver, *host) for host in hosts))
-        answers.update(zip(hosts, found, strict=True))
+        if hosts := [(host, kind) for host in _hosts(answers[name], name[1]) for kind in kinds]:
+            found = await asyncio.gather(*(_look_up(resolver, *host) for host in hosts))
+            answers.update(zip(hosts, found, strict=True))
 
 
 def _hosts(records: list[Any] | None, qtype: str) -> list[str]:

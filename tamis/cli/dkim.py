@@ -9,12 +9,14 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 from tamis.auth import dkim, dkim_sign
-from tamis.auth.dkim_key import BadKey, load_public, parse_record
+from tamis.auth.dkim_key import BadKey
 from tamis.auth.dkim_signature import host
 from tamis.auth.keys import make_key, zone_line
-from tamis.cli import zone
+from tamis.auth.publication import faults
+from tamis.cli import dkim_keys, zone
 from tamis.cli.auth import add_dns, add_time, dkim_json, tell_dkim
 from tamis.cli.message_file import read_message, write_with
 from tamis.cli.signing import add_signing, key_of, moment_of, signer_of
@@ -27,6 +29,7 @@ _EPILOG = """\
 examples:
   tamis dkim keygen example.org 2026a                     a key, and the record to publish
   tamis dkim check example.org 2026a --key 2026a.example.org.key
+  tamis dkim check                                        all keys of tamis.toml, the next ones too
   tamis dkim sign message.eml --key 2026a.example.org.key --domain example.org --selector 2026a
   tamis dkim verify message.eml
 
@@ -54,8 +57,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     keygen.add_argument(
         "--output", metavar="FILE", type=Path, help="the new file; default: SELECTOR.DOMAIN.key"
     )
-    check = commands.add_parser("check", help="look whether the record in DNS is good, and that of a key")
-    _named(check)
+    check = commands.add_parser(
+        "check",
+        help="look whether the record in DNS is good, and that of a key; or those of all that sign here",
+    )
+    _named(check, "?")
     check.add_argument("--key", metavar="FILE", type=Path, help="the private key that it should belong to")
     add_dns(check)
     parser.set_defaults(print_help=parser.print_help)
@@ -68,9 +74,11 @@ def _sign_arguments(sign: argparse.ArgumentParser) -> None:
     sign.add_argument("--expire", metavar="SECONDS", type=int, default=0, help="x= so long after t=")
 
 
-def _named(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("domain", metavar="DOMAIN", help="who signs")
-    parser.add_argument("selector", metavar="SELECTOR", help="the name of the key below _domainkey")
+def _named(parser: argparse.ArgumentParser, nargs: Literal["?"] | None = None) -> None:
+    parser.add_argument("domain", metavar="DOMAIN", nargs=nargs, help="who signs")
+    parser.add_argument(
+        "selector", metavar="SELECTOR", nargs=nargs, help="the name of the key below _domainkey"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -128,32 +136,18 @@ def _keygen(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Every record of the selector."""
+    """Every record of the selector; without one, those of all keys of the configuration."""
+    dns = zone.resolver(args.dns, args.config)
+    if not args.domain:
+        return dkim_keys.check(args.config, dns)
+    if not args.selector:
+        print("tamis dkim: a domain wants a selector", file=sys.stderr)
+        return EX_USAGE
     name = _name(args)
-    texts = asyncio.run(zone.resolver(args.dns, args.config).texts(name))
     wanted = key_of(args.key).public if args.key else None
-    faults = [fault for fault in (_fault(text, wanted) for text in texts) if fault]
-    if not texts:
-        faults = ["no TXT record there"]
-    elif len(texts) > 1:
-        faults.append(f"{len(texts)} TXT records there: one is right, verifiers take any")
-    for fault in faults:
+    found = asyncio.run(faults(name, wanted, dns))
+    for fault in found:
         print(f"{name}: {fault}")
-    if not faults:
+    if not found:
         print(f"{name}: good{' and that of the key' if wanted else ''}")
-    return NOT_GOOD if faults else EX_OK
-
-
-def _fault(text: bytes, wanted: bytes | None) -> str:
-    try:
-        record = parse_record(text)
-        public = load_public(record)
-    except BadKey as exc:
-        return str(exc)
-    if public.weakness:
-        return public.weakness
-    if "sha256" not in record.hashes:
-        return "h= forbids sha256"
-    if wanted is not None and public.octets != wanted:
-        return "the record is that of another key"
-    return "t=y: the domain is only testing, nobody trusts it yet" if record.testing else ""
+    return NOT_GOOD if found else EX_OK

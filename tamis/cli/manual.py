@@ -5,6 +5,7 @@ It is made by `python -m tamis.cli.manual > docs/man/tamis.toml.5`, and a test h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tamis.cli.options import Section, sections
@@ -71,6 +72,8 @@ In brackets.
 .Sh TABLES
 """
 
+_SENTENCE_END = re.compile(r"(?<=[a-z)][.?!]) +(?=[A-Z])")
+
 _TAIL = r""".Sh FILES
 .Bl -tag -width Ds
 .It Pa %s
@@ -128,9 +131,9 @@ def _option(row: Row) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """*text* in a line of roff that shows it as it is."""
-    text = text.replace("\\", "\\e")
-    return f"\\&{text}" if text.startswith((".", "'")) else text
+    """*text* in lines of roff that show it as it is, a new one for each sentence."""
+    lines = _SENTENCE_END.sub("\n", text.replace("\\", "\\e")).split("\n")
+    return "\n".join(f"\\&{line}" if line.startswith((".", "'")) else line for line in lines)
 
 
 if __name__ == "__main__":

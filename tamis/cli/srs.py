@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(address: str, root: object) -> int:
     from lda.config import Root
-    from lda.srs import BadAddress, forward, reverse
+    from tamis.srs import BadAddress, forward, reverse
 
     assert isinstance(root, Root)
     config, now = root.lda.srs, time.time()

@@ -38,7 +38,9 @@ class Listing:
         if not any(heard):
             return False
         if await dns.addresses(f"{self._unlisted}.{self.zone}", "A"):
-            raise Refused("4.4.3", f"{self.zone} lists {self._unlisted}, which nothing may: it lists the world")
+            raise Refused(
+                "4.4.3", f"{self.zone} lists {self._unlisted}, which nothing may: it lists the world"
+            )
         return True
 
     @property
@@ -50,8 +52,7 @@ class Listing:
         if wrong := [answer for answer in answers if is_error(answer)]:
             raise Refused("4.4.3", f"{wrong[0]} is no listing but an error")
         return any(
-            (not self.bits or answer.packed[3] & self.bits)
-            and any(mask.holds(answer) for mask in self.masks)
+            (not self.bits or answer.packed[3] & self.bits) and any(mask.holds(answer) for mask in self.masks)
             for answer in answers
         )
 

@@ -1,4 +1,4 @@
-"""charset - octets of a named MIME charset to text. Pure; never fails.
+"""charset - octets of a named MIME charset to text, and back. Pure; never fails.
 
 Names come from hostile mail: only the charsets of the table below reach Python's codecs, because looking up an
 unknown name imports modules and caches the name for ever, and some codecs (idna, punycode) take quadratic time.
@@ -35,6 +35,11 @@ _MEANT = {
     "mac": "mac-roman",
     "x-euc-jp": "euc-jp",
 }
+# Where the superset of `_MEANT` has more than the name promises, nothing more is written.
+_WRITTEN = {name: _MEANT[name] for name in ("utf8", "iso-8859-8-i", "macintosh", "mac", "x-euc-jp")} | {
+    "gb_2312-80": "gb2312",
+    "ks_c_5601-1987": "euc-kr",
+}
 
 
 def to_text(raw: bytes, charset: str) -> str:
@@ -47,3 +52,16 @@ def to_text(raw: bytes, charset: str) -> str:
         return raw.decode(name, "replace")
     except (LookupError, ValueError):
         return raw.decode("utf-8", "replace")
+
+
+def to_octets(text: str, charset: str) -> bytes | None:
+    """*text* in exactly that charset; None if it does not have a character of it, or nobody knows it."""
+    name = charset.strip().lower()
+    if name in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+        name = "ascii"
+    elif not _FAMILIES.fullmatch(name):
+        return None
+    try:
+        return text.encode(_WRITTEN.get(name, name))
+    except (LookupError, ValueError):
+        return None

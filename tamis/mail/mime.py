@@ -111,7 +111,7 @@ class _Builder:
             return leaf
         if leaf.is_multipart and kind.parameters.get("boundary"):
             return self._multipart(leaf, kind.parameters["boundary"], depth)
-        if leaf.is_message and _encoding(headers) not in ("base64", "quoted-printable"):
+        if leaf.is_message and transfer_encoding(headers) not in ("base64", "quoted-printable"):
             inner = self._entity(start, end, TEXT_PLAIN, depth + 1)
             return Part(headers, header_start, start, end, kind, (inner,))
         return leaf
@@ -235,7 +235,8 @@ def parameters_of(value: bytes) -> dict[str, str]:
     return found
 
 
-def _encoding(headers: Headers) -> str:
+def transfer_encoding(headers: Headers) -> str:
+    """In lower case; "" without one. Of several fields the last counts."""
     fields = headers.all("content-transfer-encoding")
     value = unfold(fields[-1].value) if fields else b""
     return value.partition(b"(")[0].strip(b" \t;").decode("ascii", "replace").lower()
@@ -246,7 +247,7 @@ def content(raw: Raw, part: Part, most_bytes: int | None = None) -> bytes | None
     the beginning."""
     end = part.end if most_bytes is None else min(part.end, part.start + most_bytes)
     data: bytes = raw[part.start : end]
-    encoding = _encoding(part.headers)
+    encoding = transfer_encoding(part.headers)
     if encoding in ("", "7bit", "8bit", "binary"):
         return data
     if encoding == "quoted-printable":

@@ -104,9 +104,46 @@ def count_dnsbl(list_: str, result: str) -> None:
     table.DNSBL(list_, result).inc()
 
 
+def count_scanner(scanner: str, server: str, result: str) -> None:
+    """A question to a scanner: answer, declined (it could not judge the message), timeout, failure, skipped. *server*:
+    its address in the configuration."""
+    table.SCANNERS(scanner, server, result).inc()
+
+
 def count_spf(result: str) -> None:
     """An SPF result, in RFC 7208's words."""
     table.SPF(result).inc()
+
+
+def count_dkim(result: str) -> None:
+    """The result of one signature, in RFC 8601's words; none for a message without."""
+    table.DKIM(result).inc()
+
+
+def count_arc(result: str) -> None:
+    """The state of a message's chain: none, pass, fail."""
+    table.ARC(result).inc()
+
+
+def count_dmarc(result: str) -> None:
+    """A message's DMARC result."""
+    table.DMARC(result).inc()
+
+
+def count_signature(kind: str, result: str) -> None:
+    """One of ours, or none where there should be one. kind: dkim, arc. result: made, no_key, no_author, no_results,
+    unsure, closed."""
+    table.SIGNATURES(kind, result).inc()
+
+
+def count_dmarc_disposition(disposition: str) -> None:
+    """What was done with a message by DMARC, in RFC 9990's words."""
+    table.DMARC_DONE(disposition).inc()
+
+
+def count_dmarc_unreported() -> None:
+    """A message found no room in a report."""
+    table.DMARC_UNREPORTED().inc()
 
 
 def count_quota(answer: str) -> None:
@@ -154,6 +191,11 @@ def count_milter_aborted() -> None:
 def count_milter_error() -> None:
     """A defect of ours in a callback."""
     table.MILTER_ERRORS().inc()
+
+
+def count_policyd_restart() -> None:
+    """A worker died and was replaced."""
+    table.POLICYD_RESTARTS().inc()
 
 
 def count_milter_restart() -> None:

@@ -26,6 +26,7 @@ _OPERATIONS = (
     "escalate",
     "lock",
     "locked",
+    "tally",
     "other",
 )
 
@@ -90,6 +91,29 @@ SPF = counter(
     "SPF results (RFC 7208 section 2.6).",
     result=("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "other"),
 )
+DKIM = counter(
+    "tamis_dkim_results_total",
+    "DKIM results, one for each signature, and none for a message without (RFC 8601 section 2.7.1).",
+    result=("none", "pass", "fail", "policy", "neutral", "temperror", "permerror", "other"),
+)
+ARC = counter(
+    "tamis_arc_results_total",
+    "States of the ARC chains of messages (RFC 8617 section 5.2).",
+    result=("none", "pass", "fail", "other"),
+)
+DMARC = counter(
+    "tamis_dmarc_results_total",
+    "DMARC results of messages (RFC 9989).",
+    result=("none", "pass", "fail", "temperror", "permerror", "other"),
+)
+DMARC_DONE = counter(
+    "tamis_dmarc_dispositions_total",
+    "What was done with messages by DMARC (RFC 9990): pass is of an enforcing policy.",
+    disposition=("none", "pass", "quarantine", "reject", "other"),
+)
+DMARC_UNREPORTED = counter(
+    "tamis_dmarc_unreported_total", "Messages that found no room in the aggregate report of their day."
+)
 QUOTA = counter(
     "tamis_policyd_quota_total",
     "What the delivery engine said of a mailbox; unsure: that it cannot tell, or nothing.",
@@ -118,11 +142,26 @@ MILTER_MESSAGES = counter(
     "Messages by what was answered at their end or before.",
     action=("accept", "defer", "reject", "discard", "hold", "other"),
 )
+SCANNERS = counter(
+    "tamis_milter_scanner_answers_total",
+    "Questions to virus scanners and spam filters; skipped: not asked, for it failed too often.",
+    scanner=("clamd", "rspamd", "spamd"),
+    server=OPEN,
+    result=("answer", "declined", "timeout", "failure", "skipped"),
+)
 MILTER_ABORTED = counter("tamis_milter_aborted_total", "Messages that ended before their end of data.")
 MILTER_ERRORS = counter("tamis_milter_errors_total", "Defects in callbacks; each deferred its message.")
+POLICYD_RESTARTS = counter("tamis_policyd_worker_restarts_total", "Workers that died and were replaced.")
 MILTER_RESTARTS = counter("tamis_milter_worker_restarts_total", "Workers that died and were replaced.")
 MILTER_S = histogram("tamis_milter_message_duration_seconds", "Time at end of message.", SLOW_S)
 MILTER_SIZES = histogram("tamis_milter_message_bytes", "Sizes of messages.", SIZES_BYTES)
+SIGNATURES = counter(
+    "tamis_milter_signatures_total",
+    "DKIM signatures and ARC seals of ours, and why a message that should have one has none; closed: the chain takes "
+    "no more, unsure: DNS did not say whether it holds.",
+    kind=("dkim", "arc", "other"),
+    result=("made", "no_key", "no_author", "no_results", "unsure", "closed", "other"),
+)
 LDA_OPEN = gauge(
     "tamis_lda_connections", "Open connections.", "livesum", listener=("lmtp", "handoff", "other")
 )

@@ -17,6 +17,26 @@ PAUSE_S = 0.5  # when descriptors or memory are short, which passes
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
+def connecting(factory: Callable[[], asyncio.BaseProtocol], log: Log) -> Callable[[socket.socket], None]:
+    """What an `Acceptor` may give connections to: each is served by a protocol that *factory* makes."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(connection: socket.socket) -> None:
+        try:
+            await loop.connect_accepted_socket(factory, connection)
+        except OSError as exc:
+            log.debug("connection lost", error=str(exc))
+            connection.close()
+
+    def take(connection: socket.socket) -> None:
+        task = loop.create_task(connect(connection))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return take
+
+
 class Acceptor:
     """Gives each new connection of *listeners*, non-blocking, to *take*, until it is closed."""
 

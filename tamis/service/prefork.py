@@ -3,7 +3,8 @@
 Workers are executed anew and not just forked: the parent has threads and a loop by then, whose locks a forked child
 would inherit in whatever state they are. Each gets the listening sockets and, as its standard input, a pipe that ends
 with the parent, and reads the configuration as the parent has found it good: a file that is bad by now must not keep a
-worker from being replaced. A worker that dies at once is not replaced at once: the wait doubles up to `MAX_WAIT_S`.
+worker from being replaced. It says on its standard output when it serves; before that a signal would end it. A worker
+that dies at once is not replaced at once: the wait doubles up to `MAX_WAIT_S`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,39 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tamis import metrics
 from tamis.log import Log
 from tamis.service.life import Life
+from tamis.service.notify import Notifier
 
 PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
 MAX_WAIT_S = 10.0
+START_S = 10.0  # no worker takes longer to serve, or something is wrong with it
 HEALTHY_S = 5.0  # a worker that lived so long did not die of its configuration
+
+
+def tell_parent() -> None:
+    """In a worker: it serves."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), b"serving\n")
+
+
+class ParentNotifier(Notifier):
+    """A worker's: its parent hears that it serves, and nobody else anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+
+    def ready(self, status: str = "") -> None:
+        """See `Notifier`; after a reload it is no news."""
+        if not self._told:
+            self._told = True
+            tell_parent()
 
 
 @contextlib.contextmanager
@@ -96,11 +120,21 @@ class Workers:
         self._died = died
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._serving: set[int] = set()
+        self._changed = asyncio.Event()
+        self._reloads = 0
         self._stopping = False
 
-    def start(self) -> None:
-        """Start all, and keep them."""
+    async def start(self) -> None:
+        """Start all, keep them, and return when they serve, or after `START_S`."""
         self._keepers = [asyncio.create_task(self._keep(slot)) for slot in range(self._count)]
+        try:
+            async with asyncio.timeout(START_S):
+                while len(self._serving) < self._count:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self._log.warning("not all workers serve", serving=len(self._serving), of=self._count)
 
     async def _keep(self, slot: int) -> None:
         loop = asyncio.get_running_loop()
@@ -124,6 +158,7 @@ class Workers:
                 "--worker",
                 str(slot),
                 stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
                 pass_fds=self._inherited,
                 env={**os.environ, "TAMIS_WORKER": str(slot)},
             )
@@ -134,13 +169,27 @@ class Workers:
         self._log.info("worker started", slot=slot, worker_pid=process.pid)
         if self._stopping:
             process.terminate()
+        await self._heard(slot, process)
         status = await process.wait()
+        self._serving.discard(slot)
         del self._processes[slot]
         return status
 
+    async def _heard(self, slot: int, process: asyncio.subprocess.Process) -> None:
+        """Wait until it serves, or will never."""
+        reloads = self._reloads
+        assert process.stdout is not None
+        if await process.stdout.readline():
+            self._serving.add(slot)
+            self._changed.set()
+            if reloads != self._reloads:  # it may have read what was there before
+                process.send_signal(signal.SIGHUP)
+
     def reload(self) -> None:
         """Tell all to read the configuration again."""
-        self._signal(signal.SIGHUP)
+        self._reloads += 1
+        for slot in self._serving:
+            self._processes[slot].send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
         """Tell all to let their sessions end, and wait for them."""

@@ -32,7 +32,7 @@ class RedisTallies:
     async def tally(self, book: str, page: str, heading: str, line: str, bounds: Bounds, now: float) -> bool:
         """See `Tallies.tally`."""
         entry = Entry.of(book, page, heading, line, bounds, now)
-        keys = [*self._keys(book), self._lines(book, page)]
+        keys = [*self._book_keys(book), self._line_key(book, page)]
         life_ms = round(bounds.keep_s * 1000) + SKEW_US * 1000 // MICROS
         args = (entry.page, heading, line, bounds.pages, bounds.lines, bounds.all_lines, SHARE, life_ms)
         return await self._here().ask(self._tally_scripts.tally, keys, args, _flag)
@@ -40,25 +40,25 @@ class RedisTallies:
     async def pages(self, book: str) -> tuple[Page, ...]:
         """See `Tallies.pages`."""
         return await self._here().ask(
-            self._tally_scripts.read, self._keys(book), ("pages",), _pages, exact=True
+            self._tally_scripts.read, self._book_keys(book), ("pages",), _pages, exact=True
         )
 
     async def lines(self, book: str, page: str) -> tuple[tuple[str, int], ...]:
         """See `Tallies.lines`."""
-        keys = [self._lines(book, page)]
+        keys = [self._line_key(book, page)]
         return await self._here().ask(self._tally_scripts.read, keys, ("lines",), _lines, exact=True)
 
     async def mark(self, book: str, page: str, expected: str, mark: str) -> bool:
         """See `Tallies.mark`."""
         args = ("mark", page_of(page), expected, mark_of(mark))
-        return await self._here().ask(self._tally_scripts.read, self._keys(book), args, _flag)
+        return await self._here().ask(self._tally_scripts.read, self._book_keys(book), args, _flag)
 
-    def _keys(self, book: str) -> list[str]:
+    def _book_keys(self, book: str) -> list[str]:
         """Of a book: its numbers, headings and marks, each by page."""
         tagged = f"{self._prefix}{{{name_of(book)}}}"
         return [f"{tagged}tn", f"{tagged}th", f"{tagged}tm"]
 
-    def _lines(self, book: str, page: str) -> str:
+    def _line_key(self, book: str, page: str) -> str:
         return f"{self._prefix}{{{name_of(book)}}}tl{page_key(page_of(page))}"
 
 

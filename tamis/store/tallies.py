@@ -1,4 +1,4 @@
-"""tallies - how often which line was seen: sums of bounded size, kept for a later report. A part of the store's contract.
+"""tallies - how often which line was seen: bounded sums, kept for a later report. A part of the store's contract.
 
 A book (of a day) has pages (of a domain), a page has lines, and each line a number. All of them are made of what
 strangers send, so all are bounded: what finds no room is counted as lost and not remembered. The fuller a book is, the

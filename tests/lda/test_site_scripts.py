@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lda import srs
+from tamis import srs
 from tamis.config.schema import Secret
 from tests.lda.lmtp.client import LmtpClient
 from tests.lda.site import IS_ROOT, UID, Site, make_site

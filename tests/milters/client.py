@@ -35,6 +35,8 @@ class Outcome:
     verdict: bytes = b""
     reply: str = ""
     inserted: list[tuple[int, str, str]] = field(default_factory=list)
+    appended: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[tuple[int, str, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     quarantined: str = ""
 
@@ -124,8 +126,16 @@ class Client:
             if command == b"i":
                 name, value = data[4:].split(b"\0")[:2]
                 outcome.inserted.append((struct.unpack(">I", data[:4])[0], name.decode(), value.decode()))
+            elif command == b"h":
+                name, value = data.split(b"\0")[:2]
+                outcome.appended.append((name.decode(), value.decode()))
             elif command == b"m":
-                outcome.deleted.append((struct.unpack(">I", data[:4])[0], data[4:].split(b"\0")[0].decode()))
+                (number,) = struct.unpack(">I", data[:4])
+                name, value = data[4:].split(b"\0")[:2]
+                if value:
+                    outcome.changed.append((number, name.decode(), value.decode()))
+                else:
+                    outcome.deleted.append((number, name.decode()))
             elif command == b"q":
                 outcome.quarantined = data.rstrip(b"\0").decode()
             elif command == b"y":

@@ -60,7 +60,7 @@ class Milter:
     """The parent process; *socket* is where it listens."""
 
     def __init__(self, prefix: Path, directory: Path, dns_port: int, workers: int, transport: str) -> None:
-        self._program = prefix / "bin" / "tamis-milter"
+        self.program = prefix / "bin" / "tamis-milter"
         self.socket = str(directory / "milter")
         self.config = directory / "tamis.toml"
         self.temporary = directory / "tmp"
@@ -85,7 +85,7 @@ class Milter:
         self._stderr: IO[bytes] = self.log.open("ab")
         earlier = self.count("worker started")
         self.process = subprocess.Popen(
-            [self._program, "-c", self.config],
+            [self.program, "-c", self.config],
             stderr=self._stderr,
             env=environment() | {"TMPDIR": str(self.temporary)},
         )
@@ -125,9 +125,16 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def running(
-    prefix: Path, directory: Path, dns_port: int, workers: int = 1, transport: str = "pymilter"
+    prefix: Path,
+    directory: Path,
+    dns_port: int,
+    workers: int = 1,
+    transport: str = "pymilter",
+    checks: str = "",
 ) -> Iterator[Milter]:
+    """*checks*: more of the configuration, after authenticate."""
     milter = Milter(prefix, directory, dns_port, workers, transport)
+    milter.config.write_text(milter.config.read_text() + checks)
     try:
         milter.start()
         yield milter

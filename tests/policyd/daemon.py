@@ -32,7 +32,7 @@ path = "{directory}/journal"
 listen = ["unix:{socket}"]
 user = "{account}"
 group = ""
-metrics = ""
+metrics = "{metrics}"
 {policyd}
 {checks}
 """
@@ -103,6 +103,7 @@ class Daemon:
     store: str = ""
     policyd: str = ""
     name: str = "policyd"
+    metrics: str = ""
     process: subprocess.Popen[bytes] = field(init=False)
     clients: list[Client] = field(default_factory=list)
 
@@ -123,6 +124,7 @@ class Daemon:
             socket=self.socket,
             account=ACCOUNT,
             policyd=self.policyd,
+            metrics=self.metrics,
             checks=checks,
         )
         self.config.write_text(text)
@@ -180,10 +182,15 @@ class Daemon:
 
 @contextlib.contextmanager
 def running(
-    directory: Path, checks: str, store: str = "", policyd: str = "", name: str = "policyd"
+    directory: Path,
+    checks: str,
+    store: str = "",
+    policyd: str = "",
+    name: str = "policyd",
+    metrics: str = "",
 ) -> Iterator[Daemon]:
     """A daemon that is ready, and is gone afterwards."""
-    daemon = Daemon(directory, checks, store, policyd, name)
+    daemon = Daemon(directory, checks, store, policyd, name, metrics)
     daemon.start()
     try:
         yield daemon

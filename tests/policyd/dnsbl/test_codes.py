@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from policyd.dnsbl.names import asked_about, reversed_address
 from tamis.dnsbl.breaker import FAILURES, PAUSE_S, Breaker
 from tamis.dnsbl.codes import BadMask, Mask, is_error, parsed
-from policyd.dnsbl.names import asked_about, reversed_address
 from tests.policyd.checks.world import STRANGER, Zone
 
 

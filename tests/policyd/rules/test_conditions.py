@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.rules.attributes import MEANINGS, SUBJECTS
-from policyd.rules.numbers import comparison
 from policyd.rules.seen import Seen
 from policyd.rules.texts import condition
 from policyd.rules.times import DAYS, day, time_of_day, weekday
-from policyd.tables.keyed import Kind, keyed, mailboxes, names
-from policyd.tables.lines import BadLine
+from policyd.tables.keyed import Kind, keyed
 from policyd.tables.rule import Rule
+from tamis.conditions.keys import mailboxes, names
+from tamis.conditions.numbers import comparison
+from tamis.config.units import Unfit
 from tamis.transaction import Transaction
 from tests.policyd.checks.world import STRANGER, World
 
@@ -112,7 +113,7 @@ def test_keys_fit_what_they_fit_in_the_check_access(value: str, key: str) -> Non
     for kind, split in ((Kind.MAILBOX, mailboxes), (Kind.NAME, names)):
         try:
             table = keyed(kind, [(key, Rule("x", allows=True))])
-        except BadLine:
+        except Unfit:
             continue
         assert (key in set(split(value.lower()))) is (table.find(value) is not None)
 
@@ -221,7 +222,7 @@ def test_times_are_those_of_the_zone() -> None:
     ],
 )
 def test_what_nothing_could_fit_is_refused(key: str, text: str, sentence: str) -> None:
-    with pytest.raises(BadLine, match=sentence.replace("(", r"\(")):
+    with pytest.raises(Unfit, match=sentence.replace("(", r"\(")):
         holds(key, text)
 
 

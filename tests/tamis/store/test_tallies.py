@@ -63,7 +63,7 @@ def test_pages_are_bounded(backend: Backend) -> None:
 def test_no_page_takes_the_room_of_the_others_and_the_book_is_bounded(backend: Backend) -> None:
     async def story(store: Store) -> None:
         small = replace(WIDE, all_lines=40)
-        taken = {name: 0 for name in "abcdef"}
+        taken = dict.fromkeys("abcdef", 0)
         for name in taken:
             for number in range(40):
                 taken[name] += await tally(store, name, f"{number}", small)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lda.srs import BadAddress, SrsConfig, forward, reverse
 from tamis.config.schema import Secret
+from tamis.srs import BadAddress, SrsConfig, forward, reverse
 
 CONFIG = SrsConfig(domain="ours.example", secret=Secret("topsecret"))
 NOW = 1_795_521_600.0  # 2026-11-24: day JN

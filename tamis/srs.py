@@ -61,7 +61,7 @@ def forward(config: SrsConfig, sender: str, now: float) -> str:
     """The sender with which a message from *sender* is sent on. The null sender, and what is ours, stays. *now*: Unix
     time."""
     local, at, domain = sender.rpartition("@")
-    if not config.domain or not at or _is_ours(config, domain) or not sender.isascii():
+    if not config.domain or not at or is_ours(config, domain) or not sender.isascii():
         return sender
     if again := _SRS1.fullmatch(local):
         first, rest = again[2], again[3]
@@ -95,7 +95,8 @@ def reverse(config: SrsConfig, address: str, now: float) -> str:
     raise BadAddress("the address was not rewritten")
 
 
-def _is_ours(config: SrsConfig, domain: str) -> bool:
+def is_ours(config: SrsConfig, domain: str) -> bool:
+    """Whether senders of *domain* stay as they are."""
     wanted = domain.lower()
     if wanted == config.domain.lower():
         return True

@@ -1,0 +1,137 @@
+"""sign - DKIM-Signature fields for the mail of our own users and hosts (RFC 6376, RFC 8463).
+
+    [milter.checks.sign]
+    keys = [
+        { domain = "example.org", selector = "2026a", key = "/etc/tamis/dkim/2026a.example.org.key" },
+        { domain = "example.org", selector = "2026e", key = "/etc/tamis/dkim/2026e.example.org.key" },  # ed25519
+    ]
+
+The domain of the author decides who signs: of one plain From field. Which key signs, `milters.keyring` knows; how to
+change it, docs/signing.md. Signed is the message as it leaves, with what the checks before have changed: so nothing may
+come after but `seal`. A message that nobody here can sign goes unsigned; log and metrics say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, cast
+
+from milters.clients import LOOPBACK, within
+from milters.edited import as_sent, edited
+from milters.edits import added
+from milters.keyring import Key, Keyring
+from tamis import metrics
+from tamis.auth import dkim_sign
+from tamis.auth.dkim_digest import THREAD_BYTES
+from tamis.auth.dkim_sign import NAMES, OVERSIGNED, Canon, Signer, names_for
+from tamis.auth.dkim_signature import host
+from tamis.auth.from_header import author
+from tamis.check import Services
+from tamis.config.schema import Duration, Network, option, required
+from tamis.dns import Resolver
+from tamis.mail.message import Message
+from tamis.transaction import Stage, Transaction, domain_of
+from tamis.verdict import PASS, Verdict, passed
+
+Form = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
+
+LINE_LENGTH = "longer lines are signed as smtp(8) breaks them: its smtp_line_length_limit; 0: as they are"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """Its fields are its options: ``[milter.checks.sign]``."""
+
+    keys: tuple[Key, ...] = required("the keys, each a table")
+    sasl: bool = option(True, "sign for users who have logged in")
+    networks: tuple[Network, ...] = option(LOOPBACK, "sign for these clients too: hosts of ours")
+    fallback: Literal["none", "sender"] = option(
+        "none",
+        "whose key signs where there is none for the author; sender: that of the envelope sender's domain",
+    )
+    canonicalization: Form = option("relaxed/relaxed", "c=: of header and body")
+    headers: tuple[str, ...] = option(NAMES, "signed where they are there")
+    oversigned: tuple[str, ...] = option(
+        OVERSIGNED, "signed once more than they are there, so that nobody can add one"
+    )
+    expire: Duration = option(Duration(0), "x=: so long a signature is good; 0s: for ever", at_most=10**9)
+    line_length: int = option(998, LINE_LENGTH, at_least=0)
+
+    ring: Keyring = field(init=False, repr=False, compare=False)
+
+    name: ClassVar[str] = "sign"
+    stages: ClassVar[frozenset[Stage]] = frozenset({Stage.END_OF_MESSAGE})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ring", Keyring(self.keys))
+
+    def problems(self) -> Iterator[str]:
+        """Contradictions, and keys that cannot be used."""
+        if not self.keys:
+            yield "keys: must name a key"
+        if "from" not in {name.lower() for name in self.headers}:
+            yield "headers: a signature must cover From (RFC 6376 section 5.4)"
+        if 0 < self.line_length < 78:
+            yield "line_length: must be 78 or more, or 0"
+        if 0 < self.expire < 1:
+            yield "expire: must be 1s or more, or 0s"
+        yield from self.ring.problems()
+
+    async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
+        """See `tamis.check.SelfTesting`: whether DNS shows the keys, the next ones too."""
+        return await self.ring.look(dns, time.time())
+
+    async def run(self, txn: Transaction, services: Services) -> Verdict:
+        """Signatures on top. A key that is missing is no failure."""
+        if txn.message is None or not self._is_ours(txn):
+            return PASS
+        message = edited(txn.message, txn.findings.edits)
+        domain = self._domain(message, txn)
+        keys = await self.ring.signing(domain, services) if domain else []
+        if not keys:
+            reason = "no_key" if domain else "no_author"
+            metrics.count_signature("dkim", reason)
+            services.log.info("not signed", queue_id=txn.queue_id, reason=reason, domain=domain)
+            return passed(reason=reason)
+        message = as_sent(message, self.line_length)
+        names = names_for(message.headers, self.headers, self.oversigned)
+        header_canon, _, body_canon = self.canonicalization.partition("/")
+        signers = [
+            Signer(
+                domain=host(key.domain),
+                selector=host(key.selector),
+                key=private,
+                names=names,
+                header_canon=cast("Canon", header_canon),
+                body_canon=cast("Canon", body_canon),
+                lifetime_s=int(self.expire),
+            )
+            for key, private in keys
+        ]
+        fields = await _signed(message, signers, services.clock())
+        for _ in fields:
+            metrics.count_signature("dkim", "made")
+        return passed(*map(added, fields), reason="signed")
+
+    def _is_ours(self, txn: Transaction) -> bool:
+        if txn.sasl_username:
+            return self.sasl
+        return within(txn.client_address, self.networks)
+
+    def _domain(self, message: Message, txn: Transaction) -> str:
+        """Whose mail it is; "" where nobody can say."""
+        who = author(message.headers)
+        domain = "" if who.problem else who.domains[0]
+        if self.fallback == "sender" and not self.ring.domain_for(domain):
+            return host(domain_of(txn.sender)) or domain
+        return domain
+
+
+async def _signed(message: Message, signers: list[Signer], now: float) -> tuple[bytes, ...]:
+    """In a thread where the message is large, so that others get their turn."""
+    if message.size_bytes > THREAD_BYTES:
+        return await asyncio.to_thread(dkim_sign.sign_all, message, signers, now)
+    return dkim_sign.sign_all(message, signers, now)

@@ -1,0 +1,1 @@
+"""scanners - clients of those who judge content for us: clamd, rspamd and spamd."""

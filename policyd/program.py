@@ -1,0 +1,145 @@
+"""program - what runs in the policy daemon, alone or as one of its workers: a server, and the checks that it obeys.
+
+A reload builds everything anew and then changes one reference: requests that have begun end under the old checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from policyd.config import PROGRAM, PolicydConfig, Root, assemble
+from policyd.server import PolicyServer
+from tamis.check import Attended, SelfTesting, Services
+from tamis.config.load import load
+from tamis.dns import DnsResolver
+from tamis.journal import Journal
+from tamis.log import Log
+from tamis.pipeline import Pipeline
+from tamis.registry import Configured
+from tamis.service import Life
+from tamis.service.accept import Acceptor, connecting
+from tamis.store import Store, open_store
+
+# What is fixed when the daemon starts; a change waits for a restart.
+AT_START = ("listen", "mode", "group", "user", "workers", "metrics", "idle", "connections")
+DRAIN_MARGIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What outlives a request, and a reload that does not change its table."""
+
+    store: Store
+    journal: Journal
+    dns: DnsResolver
+
+
+class Program:
+    """The running daemon, or one worker of it: the configuration it obeys and what was built from it."""
+
+    def __init__(self, path: Path, root: Root, log: Log) -> None:
+        """Raises ConfigError for a store that cannot be."""
+        self._path = path
+        self._root = root
+        self._log = log
+        self._state = State(
+            open_store(root.store), Journal.open(root.journal, log), DnsResolver(root.dns)
+        )  # fmt: skip
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._beside: list[asyncio.Task[None]] = []
+
+    async def live(
+        self, life: Life, checks: tuple[Configured, ...], listeners: tuple[socket.socket, ...]
+    ) -> None:
+        """Serve until it is time to stop."""
+        config = self._root.policyd
+        pipeline = self._pipeline(self._root, checks, self._state)
+        server = PolicyServer(pipeline, self._log, config.connections, config.idle)
+        acceptor = Acceptor(listeners, connecting(server.connect, self._log), self._log)
+        sweep = asyncio.create_task(server.sweep())
+        self._attend(checks, pipeline)
+        await life.until_stopped(lambda: self._reload(server), f"{len(listeners)} listeners")
+        sweep.cancel()
+        for task in self._beside:
+            task.cancel()
+        acceptor.close()
+        limit_s = self._root.policyd.deadline + DRAIN_MARGIN_S
+        await life.drain(server.drain(limit_s), limit_s + DRAIN_MARGIN_S)
+        await asyncio.gather(*self._retiring)
+        await self._state.store.close()
+        self._state.journal.close()
+
+    def _pipeline(self, root: Root, checks: tuple[Configured, ...], state: State) -> Pipeline:
+        hostname = root.hostname or socket.getfqdn()
+        services = Services(state.store, state.dns, time.time, hostname, self._log, tells=True)
+        return Pipeline("policyd", checks, services, self._log, state.journal, root.policyd.deadline)
+
+    async def _reload(self, server: PolicyServer) -> None:
+        """Read, build, swap. Raises before anything has changed."""
+        root, checks = load(self._path, assemble)
+        old_root, old = self._root, self._state
+        state = State(
+            old.store if root.store == old_root.store else open_store(root.store),
+            old.journal if root.journal == old_root.journal else Journal.open(root.journal, self._log),
+            old.dns if root.dns == old_root.dns else DnsResolver(root.dns),
+        )
+        pipeline = self._pipeline(root, checks, state)
+        self._log.configure(root.log, PROGRAM)
+        self._root, self._state, server.pipeline = root, state, pipeline
+        for name in changed_at_start(old_root.policyd, root.policyd):
+            self._log.warning("a changed option waits for a restart", option=f"policyd.{name}")
+        self._attend(checks, pipeline)
+        if state != old:
+            self._retire(old, server)
+
+    def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline) -> None:
+        """Beside the requests: look whether the services that checks depend on are as they should be, and let checks
+        fetch what they need."""
+        for task in self._beside:
+            task.cancel()
+        self._beside = [asyncio.create_task(_self_test(checks, self._state.dns, self._log))]
+        self._beside += [
+            asyncio.create_task(_attended(each.label, each.check, pipeline.services))
+            for each in checks
+            if each.mode != "off" and isinstance(each.check, Attended)
+        ]
+
+    def _retire(self, old: State, server: PolicyServer) -> None:
+        """Close what is in use no more, once the requests that know it have ended."""
+        task = asyncio.create_task(_close_after(set(server.tasks), old, self._state))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:
+    """The options that a reload cannot change and that differ."""
+    same = replace(new, **{name: getattr(old, name) for name in AT_START})
+    return [f.name for f in fields(new) if getattr(same, f.name) != getattr(new, f.name)]
+
+
+async def _self_test(checks: tuple[Configured, ...], dns: DnsResolver, log: Log) -> None:
+    for configured in checks:
+        if configured.mode != "off" and isinstance(configured.check, SelfTesting):
+            for text, advice in await configured.check.self_test(dns):
+                if advice:
+                    log.warning("self-test", check=configured.label, found=text, advice=advice)
+
+
+async def _attended(label: str, check: Attended, services: Services) -> None:
+    try:
+        await check.attend(services)
+    except Exception as exc:
+        services.log.exception("a check is attended no more", exc, check=label)
+
+
+async def _close_after(requests: set[asyncio.Task[None]], old: State, new: State) -> None:
+    if requests:
+        await asyncio.wait(requests)
+    if old.store is not new.store:
+        await old.store.close()
+    if old.journal is not new.journal:
+        old.journal.close()
