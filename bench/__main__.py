@@ -16,6 +16,7 @@ import sys
 # Name -> module with run() -> Iterator[Figure]. A benchmark is one file and one row.
 BENCHES = {
     "endtoend": "bench.endtoend",
+    "greylist": "bench.greylist",
     "lda": "bench.lda",
     "milter": "bench.milter",
     "policyd": "bench.policyd",

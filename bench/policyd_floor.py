@@ -1,6 +1,6 @@
 """policyd_floor - a policy server that parses and answers DUNNO, and does nothing else: what the event loop costs.
 
-    python -m bench.policyd_floor SOCKET
+python -m bench.policyd_floor SOCKET
 """
 
 from __future__ import annotations

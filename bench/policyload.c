@@ -3,10 +3,11 @@
  * N connections each send a request, wait for the reply and go on until COUNT requests are answered; then one
  * line of JSON tells requests a second, latency percentiles and what the replies were.
  *
- * usage: policyload ADDRESS CONNECTIONS COUNT [SENDERS [STAGE]]
+ * usage: policyload ADDRESS CONNECTIONS COUNT [SENDERS [STAGE [stranger]]]
  *   ADDRESS  /path/of.sock or 127.0.0.1:port
  *   SENDERS  distinct users, senders and clients (1000)
  *   STAGE    protocol_state (RCPT)
+ *   stranger nobody has logged in
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -33,6 +34,7 @@ static struct {
     long senders, sent, done, total;
     long dunno, prepend, defer, reject, other, dead;
     const char *stage;
+    int stranger;
     float *latency_us;
 } run = {.senders = 1000, .stage = "RCPT"};
 
@@ -85,21 +87,24 @@ static int compose(char *to, size_t size)
 {
     long k = run.sent, user = k % run.senders;
     struct timespec t;
+    char login[64] = "";
 
     clock_gettime(CLOCK_REALTIME, &t);
+    if (!run.stranger)
+        snprintf(login, sizeof login, "user%ld@sender%ld.example", user, user % 50);
     return snprintf(
         to, size,
         "request=smtpd_access_policy\nprotocol_state=%s\nprotocol_name=ESMTP\nhelo_name=client%ld.example.net\n"
         "queue_id=\nsender=user%ld@sender%ld.example\nrecipient=rcpt%ld@dest%ld.example\nrecipient_count=0\n"
         "client_address=10.%ld.%ld.%ld\nclient_name=client%ld.example.net\n"
-        "reverse_client_name=client%ld.example.net\ninstance=%lx.%lx.%lx.%lx\nsasl_method=PLAIN\n"
-        "sasl_username=user%ld@sender%ld.example\nsasl_sender=\nsize=%ld\nccert_subject=\nccert_issuer=\n"
+        "reverse_client_name=client%ld.example.net\ninstance=%lx.%lx.%lx.%lx\nsasl_method=%s\n"
+        "sasl_username=%s\nsasl_sender=\nsize=%ld\nccert_subject=\nccert_issuer=\n"
         "ccert_fingerprint=\nccert_pubkey_fingerprint=\nencryption_protocol=TLSv1.3\n"
         "encryption_cipher=TLS_AES_256_GCM_SHA384\nencryption_keysize=256\netrn_domain=\nstress=\n"
         "policy_context=\nserver_address=127.0.0.1\nserver_port=25\ncompatibility_level=3.6\n"
         "mail_version=3.7.11\nclient_port=%ld\n\n",
         run.stage, user, user, user % 50, k % 997, k % 31, (user >> 16) & 255, (user >> 8) & 255, user & 255, user,
-        user, (long)getpid(), (long)t.tv_sec, t.tv_nsec / 1000, k, user, user % 50, 2000 + k % 5000, 1024 + k % 60000);
+        user, (long)getpid(), (long)t.tv_sec, t.tv_nsec / 1000, k, run.stranger ? "" : "PLAIN", login, 2000 + k % 5000, 1024 + k % 60000);
 }
 
 static int ask(struct connection *c)
@@ -176,13 +181,14 @@ int main(int argc, char **argv)
     int connections, poll = epoll_create1(0);
 
     if (argc < 4 || (connections = atoi(argv[2])) < 1 || (run.total = atol(argv[3])) < 1) {
-        fprintf(stderr, "usage: policyload ADDRESS CONNECTIONS COUNT [SENDERS [STAGE]]\n");
+        fprintf(stderr, "usage: policyload ADDRESS CONNECTIONS COUNT [SENDERS [STAGE [stranger]]]\n");
         return 2;
     }
     if (argc > 4 && (run.senders = atol(argv[4])) < 1)
         run.senders = 1;
     if (argc > 5)
         run.stage = argv[5];
+    run.stranger = argc > 6;
     struct connection *all = calloc(connections, sizeof *all);
     run.latency_us = calloc(run.total + connections, sizeof *run.latency_us);
     if (all == NULL || run.latency_us == NULL || poll < 0)
