@@ -13,7 +13,7 @@ from pathlib import Path
 
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
-from tamis.check import Attended, SelfTesting, Services
+from tamis.check import Attended, Finishing, SelfTesting, Services
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -27,6 +27,7 @@ from tamis.store import Store, open_store
 # What is fixed when the daemon starts; a change waits for a restart.
 AT_START = ("listen", "mode", "group", "user", "workers", "metrics", "idle", "connections")
 DRAIN_MARGIN_S = 1.0
+FINISH_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Program:
         )  # fmt: skip
         self._retiring: set[asyncio.Task[None]] = set()
         self._beside: list[asyncio.Task[None]] = []
+        self._checks: tuple[Configured, ...] = ()
 
     async def live(
         self, life: Life, checks: tuple[Configured, ...], listeners: tuple[socket.socket, ...]
@@ -69,6 +71,7 @@ class Program:
         acceptor.close()
         limit_s = self._root.policyd.deadline + DRAIN_MARGIN_S
         await life.drain(server.drain(limit_s), limit_s + DRAIN_MARGIN_S)
+        await self._finish()
         await asyncio.gather(*self._retiring)
         await self._state.store.close()
         self._state.journal.close()
@@ -96,9 +99,19 @@ class Program:
         if state != old:
             self._retire(old, server)
 
+    async def _finish(self) -> None:
+        """Let checks end what goes on beside the requests, for a moment."""
+        finishing = [each.check.finish() for each in self._checks if isinstance(each.check, Finishing)]
+        try:
+            async with asyncio.timeout(FINISH_S):
+                await asyncio.gather(*finishing)
+        except TimeoutError:
+            self._log.warning("stopped before all was told", limit_s=FINISH_S)
+
     def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline) -> None:
         """Beside the requests: look whether the services that checks depend on are as they should be, and let checks
         fetch what they need."""
+        self._checks = checks
         for task in self._beside:
             task.cancel()
         self._beside = [asyncio.create_task(_self_test(checks, self._state.dns, self._log))]

@@ -68,3 +68,12 @@ class Attended(Protocol):
     async def attend(self, services: Services) -> None:
         """Started with the check and cancelled when that is used no more; may end by itself."""
         ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A check that goes on with something after its answer, such as telling somebody."""
+
+    async def finish(self) -> None:
+        """Return when that is done. Awaited, not for long, when the program stops."""
+        ...
