@@ -1,7 +1,7 @@
-"""milter_peers - Debian's milters as shipped: opendkim, opendmarc, pyspf-milter, rspamd; and the DNS that all of them ask.
+"""milter_peers - Debian's milters as shipped: opendkim, opendmarc, pyspf-milter, rspamd; and the DNS that all ask.
 
-opendmarc and pyspf-milter ask only the servers of /etc/resolv.conf, at port 53: they see a file of their own in its place
-(unshare(1)), and the name server listens there. So this needs root.
+opendmarc and pyspf-milter ask only the servers of /etc/resolv.conf, at port 53: they see a file of their own in its
+place (unshare(1)), and the name server listens there. So this needs root.
 """
 
 from __future__ import annotations

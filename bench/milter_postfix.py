@@ -1,4 +1,4 @@
-"""milter_postfix - messages a second from smtp-source through Postfix and its milters, until the queue is empty again."""
+"""milter_postfix - messages a second from smtp-source through Postfix and its milters, until the queue is empty."""
 
 from __future__ import annotations
 

@@ -35,9 +35,8 @@ class Program:
         services = Services(self._store, self._dns, time.time, root.hostname or socket.getfqdn(), self._log)
         return Pipeline("milter", checks, services, self._log, self.journal, root.milter.deadline)
 
-    def _keeper(self, root: Root) -> Keeper | None:
-        config = root.milter.quarantine
-        return Keeper(config, self._log, self.journal) if config.to == "directory" else None
+    def _keeper(self, root: Root) -> Keeper:
+        return Keeper(root.milter.quarantine, self._log, self.journal)
 
     def rebuild(self) -> None:
         """Obey the file as it is now. Raises ConfigError before anything has changed.

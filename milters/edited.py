@@ -16,9 +16,11 @@ from collections.abc import Iterable, Iterator
 
 from milters.edits import Append, Change, Delete, Insert, operations
 from tamis.mail.edit import EditedMessage, unedited
-from tamis.mail.headers import Field
+from tamis.mail.headers import Field, Headers
 from tamis.mail.message import Message
 from tamis.verdict import Edit, ReplaceBody
+
+MAX_TOLD_BYTES = 59_990  # a field of 60,000 bytes and more comes without its end
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
@@ -28,30 +30,54 @@ def edited(message: Message, edits: Iterable[Edit]) -> Message:
     todo = operations(edits)
     if not todo:
         return message
-    fields = list(message.headers)
+    section = _Section(message.headers)
     for operation in todo:
         match operation:
             case Change(name, occurrence, value):
-                place = _place(fields, name, occurrence)
-                place = len(fields) if place is None else place
-                fields[place : place + 1] = [_field(name, value)]
+                section.change(name, occurrence, _field(name, value))
             case Delete(name, occurrence):
-                place = _place(fields, name, occurrence)
-                if place is not None:
-                    del fields[place]
+                section.delete(name, occurrence)
             case Append(name, value):
-                fields.append(_field(name, value))
-            case Insert(index, name, value):
-                fields.insert(index, _field(name, value))
+                section.append(_field(name, value))
+            case Insert(_, name, value):
+                section.above.append(_field(name, value))
             case ReplaceBody(body):
                 message = Message(b"\r\n" + _lines(body))
-    return EditedMessage(message, tuple(fields))
+    return EditedMessage(message, section.fields)
 
 
-def _place(fields: list[Field], name: str, occurrence: int) -> int | None:
-    """Where the *occurrence*-th field of that name is."""
-    places = [place for place, field in enumerate(fields) if field.name.lower() == name.lower()]
-    return places[occurrence - 1] if 0 < occurrence <= len(places) else None
+class _Section:
+    """A header section while it changes: each operation costs the same, however many fields there are.
+
+    above: what was inserted at the top, the lowest first; `operations` inserts nowhere else."""
+
+    def __init__(self, headers: Headers) -> None:
+        self.above: list[Field] = []
+        self._fields: list[Field | None] = []
+        self._places: dict[str, list[int]] = {}
+        for field in headers:
+            self.append(field)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What there is now, from the top."""
+        return (*reversed(self.above), *(field for field in self._fields if field is not None))
+
+    def append(self, field: Field) -> None:
+        self._places.setdefault(field.name.lower(), []).append(len(self._fields))
+        self._fields.append(field)
+
+    def change(self, name: str, occurrence: int, field: Field) -> None:
+        places = self._places.get(name.lower(), ())
+        if 0 < occurrence <= len(places):
+            self._fields[places[occurrence - 1]] = field
+        else:
+            self.append(field)
+
+    def delete(self, name: str, occurrence: int) -> None:
+        places = self._places.get(name.lower(), [])
+        if 0 < occurrence <= len(places):
+            self._fields[places.pop(occurrence - 1)] = None
 
 
 def _field(name: str, value: str) -> Field:
@@ -72,7 +98,7 @@ def as_sent(message: Message, limit: int) -> Message:
     source = unedited(message)
     fields = tuple(message.headers)
     too_long = re.compile(rb"\n[^\r\n]{%d}" % (limit + 1))
-    whole = not any(too_long.search(b"\n" + field.raw) for field in fields)
+    whole = not any(len(f.raw) > limit and too_long.search(b"\n" + f.raw) for f in fields)
     start = max(0, source.body_offset - 1)  # the line end before the body
     if too_long.search(source.raw, start):
         source = Message(b"\r\n" + _broken(bytes(source.raw[source.body_offset :]), limit))
@@ -81,6 +107,11 @@ def as_sent(message: Message, limit: int) -> Message:
     if not whole:
         fields = tuple(Field(field.name, _broken(field.raw, limit)) for field in fields)
     return EditedMessage(source, fields)
+
+
+def cut(headers: Headers) -> frozenset[str]:
+    """Names, in lower case, of fields of which Postfix may have more than it tells a milter."""
+    return frozenset(field.name.lower() for field in headers if len(field.raw) >= MAX_TOLD_BYTES)
 
 
 def _broken(text: bytes, limit: int) -> bytes:

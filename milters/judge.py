@@ -13,18 +13,22 @@ from milters.session import CONTINUE, Answer, Session, answer
 from tamis import metrics
 from tamis.errors import TempFail
 from tamis.log import Log
+from tamis.mail.message import Memory
 from tamis.outcome import from_exception
 from tamis.pipeline import Decision
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import Kind, RemoveHeader, passed
 
+MEMORY_BYTES = 16 << 20  # of messages that are being received or judged; more go to disk
+
 _ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
 
 
 class Judge:
-    """Of one process. It is asked by one event loop."""
+    """Of one process. It is asked by one event loop. memory: for the messages of all sessions."""
 
     def __init__(self, program: Program, log: Log) -> None:
+        self.memory = Memory(MEMORY_BYTES)
         self._program = program
         self._log = log
 
@@ -40,9 +44,12 @@ class Judge:
     async def judge(self, stage: Stage, session: Session, recipient: str = "") -> Answer:
         """The answer of the checks before there is a message."""
         try:
-            return answer(await self._program.pipeline.run(stage, session.transaction(recipient=recipient)))
+            said = answer(await self._program.pipeline.run(stage, session.transaction(recipient=recipient)))
         except Exception as exc:  # the MTA gets an answer whatever happens
-            return self.failed(stage.value, exc, session)
+            said = self.failed(stage.value, exc, session)
+        if recipient and said.code:
+            session.refused()
+        return said
 
     async def end(self, session: Session) -> Answer:
         """The answer at the end of the message. What could not be taken in is answered for that, unjudged."""
@@ -69,10 +76,10 @@ class Judge:
     async def _judged(self, txn: Transaction) -> Answer:
         """What an admin has released is not judged again; what is held goes where the configuration says."""
         keeper = self._program.keeper
-        if keeper is not None and await keeper.released(txn):
+        if await keeper.released(txn):
             return answer(Decision(passed(RemoveHeader(mark.NAME, 1))))
         decision = await self._program.pipeline.run(Stage.END_OF_MESSAGE, txn)
-        if keeper is None or txn.message is None or decision.verdict.kind is not Kind.HOLD:
+        if not keeper.keeps or txn.message is None or decision.verdict.kind is not Kind.HOLD:
             return answer(decision)
         try:
             return Answer("DISCARD", kept=await keeper.keep(txn, txn.message, decision))

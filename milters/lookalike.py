@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from tamis.auth.dkim_signature import host
 from tamis.auth.psl import SuffixList
 from tamis.mail.confusables import skeleton, to_unicode
 
@@ -29,11 +30,11 @@ class Lookalikes:
 
     def __init__(self, domains: Iterable[str], suffixes: SuffixList) -> None:
         self._suffixes = suffixes
-        self._domains = {suffixes.organizational(domain.lower().strip(".")) for domain in domains}
+        self._domains = {self.registered(domain) for domain in domains}
         self._by_look: dict[str, str] = {}
         self._near: dict[str, set[str]] = {}
         for domain in sorted(self._domains):
-            look = _look(self._label(domain))
+            look = _look(to_unicode(self._label(domain)))
             self._by_look.setdefault(look, domain)
             if len(look) >= MIN_LABEL_CHARS:
                 for variant in _shortened(look):
@@ -44,8 +45,8 @@ class Lookalikes:
         return domain.removesuffix("." + self._suffixes.suffix(domain))
 
     def registered(self, domain: str) -> str:
-        """The registered domain that *domain* belongs to."""
-        return self._suffixes.organizational(domain.lower().strip(".")[:MAX_DOMAIN_CHARS])
+        """The registered domain that *domain* belongs to, in ASCII."""
+        return self._suffixes.organizational(_ascii(domain))
 
     def protects(self, domain: str) -> bool:
         """Whether *domain* is one of them, or below."""
@@ -53,7 +54,7 @@ class Lookalikes:
 
     def likeness(self, domain: str) -> tuple[Likeness, str]:
         """How *domain*, which is none of them, looks like one, and which; ("", "") if it does not."""
-        whole = domain.lower().strip(".")[:MAX_DOMAIN_CHARS]
+        whole = _ascii(domain)
         registered = self.registered(whole)
         if registered in self._domains:
             return "", ""
@@ -75,6 +76,12 @@ class Lookalikes:
             if len(look) >= MIN_LABEL_CHARS and (found := self._by_look.get(look)):
                 return "inside", found
         return "", ""
+
+
+def _ascii(domain: str) -> str:
+    """As DNS has it; what is no domain as it is."""
+    plain = domain.lower().strip(".")[:MAX_DOMAIN_CHARS]
+    return host(plain) or plain
 
 
 def _look(label: str) -> str:

@@ -16,7 +16,7 @@ from typing import Protocol
 from milters.edits import Operation, operations
 from tamis.errors import PermFail, TempFail
 from tamis.mail.headers import MAX_FIELDS, MAX_HEADER_BYTES
-from tamis.mail.message import Message, Spool
+from tamis.mail.message import Memory, Message, Spool
 from tamis.mail.message_id import message_id_of
 from tamis.outcome import TABLE, clean, status_of
 from tamis.pipeline import Decision
@@ -51,10 +51,12 @@ _LINE_END = re.compile(rb"\r?\n([ \t]?)")
 class Session:
     """One connection of the MTA; `failure` is the first thing that went wrong with the message in hand.
 
-    whole: the MTA was asked for the content; where no check looks at it, it is not."""
+    whole: the MTA was asked for the content; where no check looks at it, it is not. memory: shared with others."""
 
-    def __init__(self, *, whole: bool = True) -> None:
+    def __init__(self, *, whole: bool = True, memory: Memory | None = None) -> None:
         self.whole = whole
+        self.memory = memory
+        self._spool = Spool()
         self.client_address = ""
         self.client_name = ""
         self.reverse_client_name = ""
@@ -75,7 +77,8 @@ class Session:
         self._fields = 0
         self._header_bytes = 0
         self._in_body = False
-        self._spool = Spool()
+        self._spool.close()
+        self._spool = Spool(memory=self.memory)
 
     def connect(self, client_name: str, client_address: str, reverse_client_name: str) -> None:
         """A client has connected; "" for what is not known."""
@@ -97,6 +100,11 @@ class Session:
             raise TempFail("4.5.3", f"More than {MAX_RECIPIENTS} recipients")
         self.recipients.append(address(recipient))
         self.mailers.append(mailer)
+
+    def refused(self) -> None:
+        """The last recipient gets nothing."""
+        self.recipients.pop()
+        self.mailers.pop()
 
     def header(self, name: str, value: bytes) -> None:
         """A field; lines of *value* are joined by LF.
@@ -152,7 +160,9 @@ class Session:
 
 
 class Host(Protocol):
-    """The worker, as far as a transport knows it."""
+    """The worker, as far as a transport knows it. memory: for its sessions."""
+
+    memory: Memory
 
     def opened(self) -> None:
         """A session has begun."""

@@ -38,6 +38,7 @@ class Worker:
         self.log = log
         self._program = program
         self._judge = Judge(program, log)
+        self.memory = self._judge.memory
         self._drain_s = drain_s
         self._bridge = Bridge(_new_event_loop)
         self._sessions = 0

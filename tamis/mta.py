@@ -56,7 +56,8 @@ class Mta:
         except (OSError, smtplib.SMTPException) as exc:
             raise NotTaken(f"{type(exc).__name__}: {exc}") from exc
         try:
-            session.sendmail(sender, [recipient], raw)
+            utf8 = () if (sender + recipient).isascii() else ("SMTPUTF8",)
+            session.sendmail(sender, [recipient], raw, utf8)
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as exc:
             raise NotTaken(f"{type(exc).__name__}: {exc}") from exc
         finally:

@@ -19,6 +19,9 @@ PURE = [
     "*/*/protocol.py",
     "lda/sieve/**/*.py",
     "tamis/mail/*.py",
+    "milters/attachments/[!cp]*.py",  # but child and pool
+    "milters/attachments/compound.py",
+    "milters/attachments/pdf.py",
     "tamis/verdict.py",
     "tamis/errors.py",
     "tamis/room.py",

@@ -13,6 +13,7 @@ import mmap
 import os
 import pickle
 import resource
+import signal
 import socket
 import sys
 import time
@@ -27,6 +28,7 @@ from milters.attachments.rules import Rule
 
 READY = b"ready"
 LENGTH_BYTES = 8
+IDLE_S = 60.0  # then its memory is given back; the next message starts another one
 
 _SPARE_BYTES = 128 << 20
 _SPARE_CPU_S = 2
@@ -36,14 +38,19 @@ Job = tuple[tuple[Attachment, ...], tuple[Rule, ...], Limits]
 
 
 def main() -> int:
-    """Until the parent is gone."""
+    """Until the parent is gone, or has nothing to do for a while."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is for the parent, which has messages in flight
     parent = socket.socket(fileno=0)
     real_type = _library()
     _close_doors()
     base_bytes = _address_space()
+    parent.settimeout(IDLE_S)
     parent.send(READY)
     while True:
-        packet, descriptors, _, _ = socket.recv_fds(parent, 16, 1)
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(parent, 16, 1)
+        except TimeoutError:
+            return 0
         if not packet or not descriptors:
             return 0
         with mmap.mmap(descriptors[0], 0, access=mmap.ACCESS_READ) as memory:

@@ -21,6 +21,7 @@ _STARTS = (
     (b"PK\x07\x08", "zip"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
     (b"\x78\x9f\x3e\x22", "tnef"),
+    (b"{\\rt", "rtf"),
     (b"MZ", "program"),
     (b"\x7fELF", "program"),
     (b"\xfe\xed\xfa\xce", "program"),  # Mach-O
@@ -37,8 +38,8 @@ ARCHIVES = frozenset({"zip", "7z", "rar", "tar", "gzip", "bzip2", "xz"})
 
 
 def formats(head: bytes) -> frozenset[str]:
-    """All that *head*, the first `HEAD_BYTES` of a file, begins as: zip, 7z, rar, tar, gzip, bzip2, xz, ole, tnef, pdf,
-    program."""
+    """All that *head*, the first `HEAD_BYTES` of a file, begins as: zip, 7z, rar, tar, gzip, bzip2, xz, ole, rtf, tnef,
+    pdf, program."""
     found = {word for start, word in _STARTS if head.startswith(start)}
     if "program" in found and head.startswith(b"MZ") and len(head) < _MZ_BYTES:
         found.discard("program")  # two letters of a text

@@ -15,6 +15,7 @@ from milters.attachments import (
     office,
     pdf,
     rar_archive,
+    rtf,
     seven_zip,
     squeezed,
     tar_archive,
@@ -25,13 +26,12 @@ from milters.attachments import (
 from milters.attachments.formats import HEAD_BYTES, ends_as_zip, formats
 from milters.attachments.limits import SMALL_BYTES, Budget, Damaged, Limit, Limits, Unreadable
 from milters.attachments.member import Member, distinct, held
-from milters.attachments.names import extension, readings, shown
+from milters.attachments.names import extension, names_of, readings, shown
 from milters.attachments.office import Macros
 from milters.attachments.rules import File, Rule
 from tamis.mail import mime
 from tamis.mail.message import Message
 from tamis.mail.mime import Part, Raw
-from tamis.mail.view import file_names
 from tamis.verdict import Kind
 
 MAX_PATH_CHARS = 100
@@ -42,6 +42,7 @@ _READERS: dict[str, Callable[[bytes, Budget], Iterator[Member]]] = {
     "rar": rar_archive.members,
     "tar": tar_archive.members,
     "tnef": tnef.members,
+    "rtf": rtf.members,
 }
 _SQUEEZED = {"gzip": squeezed.gzip, "bzip2": squeezed.bzip2}
 _MESSAGES = frozenset({"eml", "mht", "mhtml"})
@@ -229,7 +230,7 @@ class _Look:
             raise Limit("parts")
         for entity in message.view.entities:
             if entity.is_leaf:
-                found = self.part(data, entity.part, file_names(entity.part), depth + 1, trail)
+                found = self.part(data, entity.part, names_of(entity.part), depth + 1, trail)
                 inside.add(found.encrypted, found.macros)
 
     def _judge(self, file: File) -> None:

@@ -6,8 +6,12 @@ import re
 import unicodedata
 
 from milters.attachments.dangerous import EXTENSIONS
+from tamis.mail.mime import Part
+from tamis.mail.view import file_names
+from tamis.mail.words import decode_words, unfold
 
 MAX_NAME_CHARS = 1000
+MAX_FIELDS = 10  # of a kind, and of names in one
 
 DOCUMENTS = frozenset(
     """
@@ -16,6 +20,7 @@ DOCUMENTS = frozenset(
     """.split()  # noqa: SIM905
 )
 
+_LOOSE = re.compile(rb"(?<![\w*-])(?:file)?name[ \t]*=[ \t]*\"?([^\";]+)", re.IGNORECASE)
 _TURNED = re.compile(
     "[\u202a\u202b\u202d\u202e\u2066-\u2069]"
 )  # LRM and RLM are common in names, these are not
@@ -23,6 +28,18 @@ _HIDDEN_END = re.compile(r"\.\w{1,10}[ \u00a0\u2000-\u200a\u3000_.]{6,}\.\w+\s*$
 _CLASS_ID = re.compile(r"\.\{[0-9a-fA-F-]{20,40}\}$")
 _SEPARATORS = re.compile(r"[/\\]")
 _DROPPED = " .\u00a0\u3000"  # what Windows, or a reader, leaves out at the end of a name
+
+
+def names_of(part: Part) -> tuple[str, ...]:
+    """Every name that a mail reader could give *part*: those of `tamis.mail.view.file_names`, and what stands behind
+    each ``name=`` for readers that take the last of several or know no closing quote."""
+    found = dict.fromkeys(file_names(part))
+    for field_name in ("content-disposition", "content-type"):
+        for field in part.headers.all(field_name)[-MAX_FIELDS:]:
+            for value in _LOOSE.findall(unfold(field.value))[-MAX_FIELDS:]:
+                if name := decode_words(value).strip()[:MAX_NAME_CHARS]:
+                    found[name] = None
+    return tuple(found)
 
 
 def readings(name: str) -> tuple[str, ...]:
@@ -39,7 +56,7 @@ def readings(name: str) -> tuple[str, ...]:
 def _clean(name: str) -> str:
     folded = unicodedata.normalize("NFKC", name)
     seen = "".join(sign for sign in folded if unicodedata.category(sign) not in ("Cc", "Cf", "Cs"))
-    return _SEPARATORS.split(seen.strip(_DROPPED))[-1].strip(_DROPPED).casefold()
+    return _SEPARATORS.split(seen.strip(_DROPPED + "/\\"))[-1].strip(_DROPPED).casefold()
 
 
 def shown(name: str) -> str:

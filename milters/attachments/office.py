@@ -29,7 +29,7 @@ _SHEET, _LOCK = 0x85, 0x2F  # BIFF: BOUNDSHEET, FILEPASS
 _EMBEDDED = re.compile(rb"([\x00\x10])\x00\x11\x10(.{4})", re.DOTALL)  # PowerPoint: ExOleObjStg, RT 0x1011
 _MSG_NAMES = ("__substg1.0_3707001F", "__substg1.0_3704001F", "__substg1.0_3707001E", "__substg1.0_3704001E")
 _MSG_DATA = "__substg1.0_37010102"
-_XML_MACROS = re.compile(rb"w:macrosPresent=\"yes\"|/vbaProject\.bin|/macrosheets/|<(?:x:)?Macro ")
+_XML_MACROS = re.compile(rb"w:macrosPresent=\"yes\"|pkg:name=\"[^\"]*(?:vbaProject\.bin|/macrosheets/)")
 _ODF_MACRO = re.compile(r"(?:^|/)(?:Basic/.+/(?!script-l[bc]\.xml).+\.xml|Scripts/.+)", re.IGNORECASE)
 
 
@@ -75,7 +75,7 @@ def _read_stream(compound: Compound, entry: Entry, found: Office, budget: Budget
     elif name == "powerpoint document":
         found.members += _embedded(content, budget)
     elif name == "\x01ole10native":
-        found.members += _package(content)
+        found.members += package(content)
     elif name in ("package", "contents"):
         found.members.append(held((entry.name,), content))
 
@@ -108,8 +108,8 @@ def _inflated(packed: memoryview, budget: Budget, most: int) -> bytes:
     return squeezed.unpack(squeezed.zlibbed, packed, most, budget)
 
 
-def _package(content: bytes) -> Iterator[Member]:
-    """A file that was dragged into the document: Ole10Native, whose layout Microsoft does not tell."""
+def package(content: bytes) -> Iterator[Member]:
+    """A file that was dragged into a document: Ole10Native, whose layout Microsoft does not tell."""
     try:
         label, at = _c_string(content, 6)
         path, at = _c_string(content, at)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from milters.attachments.child import LENGTH_BYTES, READY, Job
-from milters.attachments.inspect import Report
+from milters.attachments.inspect import MAX_PATH_CHARS, Report
 from tamis.errors import TempFail
 from tamis.mail.mime import Raw
 
@@ -42,29 +42,40 @@ class Pool:
     async def inspect(self, raw: Raw, job: Job) -> Report:
         """What `milters.attachments.inspect.inspect` says. Raises TempFail where no child can be had."""
         async with self._free:
-            child = self._idle.pop() if self._idle else None
-            kept = False
             try:
-                if child is None or child.is_gone():
-                    self._end(child)
-                    child = _Child()
-                    await child.ready()
-                report = await child.inspect(raw, job)
-                kept = report is not None and child.jobs < MAX_JOBS
-                return report or Report(limit=CRASH)
+                while self._idle:  # they may have ended, or be hurt by what they met before
+                    if report := await self._asked(self._idle.pop(), raw, job):
+                        return report
+                return await self._asked(await self._started(), raw, job) or Report(limit=CRASH)
             except TimeoutError:
                 return Report(limit="seconds")
-            finally:
-                if kept and child is not None:
-                    self._idle.append(child)
-                else:
-                    self._end(child)
 
-    def _end(self, child: _Child | None) -> None:
+    async def _asked(self, child: _Child, raw: Raw, job: Job) -> Report | None:
+        """None: it crashed or talks nonsense. Raises TimeoutError."""
+        report = None
+        try:
+            report = await child.inspect(raw, job)
+        finally:
+            if report is not None and child.jobs < MAX_JOBS:
+                self._idle.append(child)
+            else:
+                self._end(child)
+        return report
+
+    async def _started(self) -> _Child:
+        child, is_ready = _Child(), False
+        try:
+            await child.ready()
+            is_ready = True
+        finally:
+            if not is_ready:
+                self._end(child)
+        return child
+
+    def _end(self, child: _Child) -> None:
         """Kill it; it is a zombie until one of the next calls, for nobody waits."""
-        if child is not None:
-            child.kill()
-            self._ended.append(child)
+        child.kill()
+        self._ended.append(child)
         self._ended[:] = [each for each in self._ended if each.process.poll() is None]
 
 
@@ -104,10 +115,6 @@ class _Child:
             said = b""
         if said != READY:
             raise TempFail("4.3.0", "Attachments cannot be inspected now, try again later")
-
-    def is_gone(self) -> bool:
-        """It has ended while nobody looked."""
-        return self.process.poll() is not None
 
     async def inspect(self, raw: Raw, job: Job) -> Report | None:
         """None: it crashed or talks nonsense. Raises TimeoutError."""
@@ -157,7 +164,8 @@ def _report(answer: bytes) -> Report | None:
     """What a child says is not trusted: it has met an attacker's file."""
     try:
         said: Any = json.loads(answer)
-        held = {int(n): str(path) for n, path in said["held"].items()}
-        return Report(held, str(said["damaged"]), str(said["limit"]), str(said["at"]))
+        held = {int(n): str(path)[:MAX_PATH_CHARS] for n, path in said["held"].items()}
+        damaged, limit, at = (str(said[key])[:MAX_PATH_CHARS] for key in ("damaged", "limit", "at"))
+        return Report(held, damaged, limit, at)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -155,6 +155,7 @@ def bundled(action: str) -> tuple[Rule, ...]:
         Rule(name=DANGEROUS, extensions=(DANGEROUS,), action=action),
         Rule(name="program", programs=True, action=action),
         Rule(name="deceptive", deceptive=True, action=action),
+        Rule(name="fragment", declared=("message/partial",), action=action),
     )
 
 

@@ -1,7 +1,7 @@
 """seven_zip - the members of a 7z archive: LZMA, LZMA2, BZip2, Deflate and the filters before them. Pure.
 
-A folder is one stream with files in a row, so that the last one costs all before it: each folder is unpacked once, as
-far as somebody asks. What PPMd and BCJ2 have packed has names and no contents here.
+A folder is one stream with files in a row, so that the last one costs all before it: a folder of several is unpacked
+once and as a whole. What PPMd and BCJ2 have packed has names and no contents here.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _is_encrypted(folder: Folder) -> bool:
 
 
 class _Opened:
-    """The stream of one folder, kept as far as it has been unpacked: files are asked for in their order."""
+    """The stream of one folder, kept as far as it has been unpacked."""
 
     def __init__(self, data: bytes, folder: Folder, packs: list[tuple[int, int]], budget: Budget) -> None:
         self._data = data
@@ -112,7 +112,7 @@ class _Opened:
         """The first *most* bytes of the file that has *size* bytes from *start* on."""
         end = start + min(size, most)
         if len(self._unpacked) < end:
-            self._unpacked = self._unpack(min(self._folder.size, max(end, 2 * len(self._unpacked), 1 << 20)))
+            self._unpacked = self._unpack(self._folder.size if len(self._folder.files) > 1 else end)
         return self._unpacked[start:end]
 
     def _unpack(self, most: int) -> bytes:

@@ -10,6 +10,7 @@ from milters.attachments.limits import Budget, Damaged
 from milters.attachments.member import MAX_NAME_BYTES, Member, distinct
 
 BLOCK = 512
+_ZEROS = bytes(BLOCK)
 MAX_PAX_BYTES = 1 << 20
 
 _LONG_NAME, _PAX, _PAX_ALL = b"L", b"x", b"g"
@@ -27,14 +28,17 @@ class _Next:
 def members(data: bytes, budget: Budget) -> Iterator[Member]:
     """Those that are files. Raises Damaged where a header is none, and Limit."""
     position = 0
-    known = _Next()
+    known, ended = _Next(), False
     while position + BLOCK <= len(data):
         header = data[position : position + BLOCK]
-        if not header.strip(b"\x00"):
-            return
-        if not is_tar(header):
-            raise Damaged("header without its sum")
         budget.tick()
+        if header == _ZEROS:  # the end, for those who do not look further
+            ended, position = True, position + BLOCK
+            continue
+        if not is_tar(header):
+            if ended:
+                return
+            raise Damaged("header without its sum")
         size, kind = _number(header[124:136]), header[156:157]
         start = position + BLOCK
         if kind == _LONG_NAME:

@@ -43,23 +43,24 @@ class _Entry:
 
 def members(data: bytes, budget: Budget) -> Iterator[Member]:
     """Those that are files. Raises Damaged where no directory can be read, after what was found without; and Limit."""
-    seen: set[int] = set()
+    seen: set[tuple[int, tuple[str, ...]]] = set()
+    starts: set[int] = set()
     whole = False
     ends = [match.start() for match in _END.finditer(data)]
     for end in [*ends[-MAX_DIRECTORIES // 2 :][::-1], *ends[: MAX_DIRECTORIES // 2]]:
         try:
             for entry in _directory(data, end):
                 budget.tick()
-                if entry.start not in seen:
-                    seen.add(entry.start)
+                if (entry.start, entry.names) not in seen:  # a content may have several names
+                    seen.add((entry.start, entry.names))
+                    starts.add(entry.start)
                     yield from _member(data, entry, budget)
             whole = True
         except (struct.error, Damaged):
             continue
     for entry in _run(data):
         budget.tick()
-        if entry.start not in seen:
-            seen.add(entry.start)
+        if entry.start not in starts:
             yield from _member(data, entry, budget)
     if not whole:
         raise Damaged("no directory")
@@ -85,9 +86,9 @@ def _directory(data: bytes, end: int) -> Iterator[_Entry]:
         extra = _extra(data[at + name_bytes : at + name_bytes + extra_bytes])
         at += name_bytes + extra_bytes + comment_bytes
         size, packed, local = _wide(extra.get(_ZIP64, b""), size, packed, local)
-        start, own_names = _local(data, before + local)
+        start, own_names, own_flags = _local(data, before + local)
         names = distinct(*_names(name, flags, extra), *own_names)
-        yield _Entry(names, flags, _method(method, extra), start, packed, size)
+        yield _Entry(names, flags | own_flags, _method(method, extra), start, packed, size)
 
 
 def _zip64_end(data: bytes, end: int) -> tuple[int, int, int, int] | None:
@@ -112,16 +113,16 @@ def _wide(zip64: bytes, *values: int) -> tuple[int, int, int]:
     return size, packed, local
 
 
-def _local(data: bytes, at: int) -> tuple[int, tuple[str, ...]]:
-    """Where the content starts of the member whose own record is at *at*, and its names there."""
+def _local(data: bytes, at: int) -> tuple[int, tuple[str, ...], int]:
+    """Where the content starts of the member whose own record is at *at*, and its names and flags there."""
     record = _LOCAL_RECORD.unpack_from(data, at) if 0 <= at < len(data) else (b"",)
     if record[0] != b"PK\x03\x04":
-        return -1 - max(at, 0), ()
+        return -1 - max(at, 0), (), 0
     name_at = at + _LOCAL_RECORD.size
     name_bytes, extra_bytes = record[9], record[10]
     extra = _extra(data[name_at + name_bytes : name_at + name_bytes + extra_bytes])
     names = _names(data[name_at : name_at + name_bytes], record[2], extra)
-    return name_at + name_bytes + extra_bytes, names
+    return name_at + name_bytes + extra_bytes, names, record[2]
 
 
 def _run(data: bytes) -> Iterator[_Entry]:
@@ -133,7 +134,7 @@ def _run(data: bytes) -> Iterator[_Entry]:
             return
         record = _LOCAL_RECORD.unpack_from(data, match.start())
         flags, method, packed, size = record[2], record[3], record[7], record[8]
-        start, names = _local(data, match.start())
+        start, names, _ = _local(data, match.start())
         extra = _extra(data[start - record[10] : start])
         size, packed, _ = _wide(extra.get(_ZIP64, b""), size, packed, 0)
         known = packed or not flags & _STREAMED

@@ -12,6 +12,7 @@ from milters.checks.rewrite import Rewrite
 from milters.checks.seal import Seal
 from milters.checks.sign import Sign
 from milters.checks.spam import Spam
+from milters.checks.uris import Uris
 
 CHECKS = {
     Authenticate.name: Authenticate,
@@ -26,4 +27,5 @@ CHECKS = {
     Seal.name: Seal,
     Antivirus.name: Antivirus,
     Spam.name: Spam,
+    Uris.name: Uris,
 }

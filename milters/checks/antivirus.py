@@ -38,7 +38,8 @@ class Antivirus:
     """Its fields are its options: ``[milter.checks.antivirus]``."""
 
     servers: tuple[str, ...] = option(
-        ("unix:/run/clamav/clamd.ctl",), 'where clamd listens: "unix:/path", "inet:127.0.0.1:3310"'
+        ("unix:/run/clamav/clamd.ctl",),
+        'where clamd listens: "unix:/path", "inet:127.0.0.1:3310", "inet:clamd.example.org:3310"',
     )
     order: Order = option("first", "which server: the first that answers, or each in its turn")
     connect_timeout: Duration = option(

@@ -22,6 +22,7 @@ from milters.answers import answer, problems, strictest, values_of
 from milters.attachments import uuencoded
 from milters.attachments.inspect import Attachment, Report
 from milters.attachments.limits import Limits
+from milters.attachments.names import names_of
 from milters.attachments.pool import CRASH, Pool
 from milters.attachments.real_type import library
 from milters.attachments.rules import MAX_RULES, PLACEHOLDERS, Rule, bundled
@@ -29,7 +30,7 @@ from tamis.check import Services
 from tamis.config.schema import option
 from tamis.mail.message import Message
 from tamis.mail.mime import Part
-from tamis.mail.view import MAX_TEXT_BYTES, file_names
+from tamis.mail.view import MAX_TEXT_BYTES
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict
 
@@ -112,7 +113,9 @@ class Attachments:
         if report.limit:
             sentence = f"Attachment {{name}} cannot be inspected: {_LIMITS.get(report.limit, _LIMITS[CRASH])}"
             said = answer(self.on_limit, sentence=sentence)
-            verdicts.append(said.verdict({**values, "name": report.at}, f"limit:{report.limit}"))
+            verdicts.append(
+                said.verdict({**values, "name": report.at or "of this message"}, f"limit:{report.limit}")
+            )
         if report.damaged:
             said = answer(self.on_damaged, sentence="Attachment {name} is damaged")
             verdicts.append(said.verdict({**values, "name": report.damaged}, "damaged"))
@@ -124,7 +127,7 @@ def _attachments(message: Message) -> tuple[Attachment, ...]:
     found = []
     for entity in message.view.entities:
         if entity.is_leaf:
-            names = file_names(entity.part)
+            names = names_of(entity.part)
             if names or entity.part.content_type.main != "text" or _has_uuencoded(message, entity.part):
                 found.append(Attachment(entity.part, names))
     return tuple(found)

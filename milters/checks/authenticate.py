@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from milters.clients import within
 from tamis import metrics
 from tamis.auth import received, results
 from tamis.auth.facts import Client, Facts, find
@@ -70,7 +70,7 @@ class Authenticate:
         if txn.sasl_username:
             login = MethodResult("auth", "pass", properties=(Property("smtp", "auth", txn.sasl_username),))
             return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [login])))
-        if self._trusts(txn.client_address):
+        if within(txn.client_address, self.trusted_networks):
             return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [])))
         client = Client(txn.client_address, txn.helo_name, txn.sender, services.hostname)
         facts = await find(txn.message or _EMPTY, client, services.dns, services.clock(), self.suffixes())
@@ -92,17 +92,6 @@ class Authenticate:
             return suffix_list(Path(self.suffix_list) if self.suffix_list else None)
         except OSError as exc:
             raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc
-
-    def _trusts(self, client_address: str) -> bool:
-        if not self.trusted_networks:
-            return False
-        try:
-            client = ip_address(client_address)
-        except ValueError:
-            return False
-        if isinstance(client, IPv6Address) and client.ipv4_mapped:
-            client = client.ipv4_mapped
-        return any(client in network for network in self.trusted_networks)
 
 
 def _count(facts: Facts) -> None:

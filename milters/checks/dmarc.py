@@ -96,8 +96,8 @@ class Dmarc:
         if decided.unsure and self.temperror == "defer":
             return defer("4.7.1", "DMARC cannot be evaluated now, DNS does not answer", "dmarc_temperror")
         verdict, done = self._act(txn, facts, decided, services.hostname, forged)
-        if done == "none" and decided.wanted in {"quarantine", "reject"}:
-            decided = _by_site(decided)
+        if done != decided.wanted:
+            decided = _by_site(decided, done)
         metrics.count_dmarc_disposition(done)
         await collect(self.reports, txn, facts, done, decided, services)
         return verdict
@@ -142,7 +142,7 @@ class Dmarc:
         return said, _DONE.get(said.kind, "none")
 
 
-def _by_site(decided: Decided) -> Decided:
-    """What is asked for is not done, whatever the sender proves."""
-    why = Reason("local_policy", f"this site does nothing about {decided.wanted}")
+def _by_site(decided: Decided, done: str) -> Decided:
+    """Something else than what is asked for is done, whatever the sender proves."""
+    why = Reason("local_policy", f"for {decided.wanted} this site does {done}")
     return Decided(decided.wanted, decided.policy, (*decided.reasons, why))

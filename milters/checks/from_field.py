@@ -190,7 +190,7 @@ def _structure(seen: Shown, problem: str) -> Iterator[tuple[str, str]]:
         yield "several_fields", ""
     elif len(seen.addresses) > 1:
         yield "several_addresses", ""
-    elif problem:
+    elif problem or not seen.whole:
         yield "malformed", ""
 
 

@@ -1,4 +1,4 @@
-"""rewrite - other recipients and another sender, in the envelope alone: copies that nobody sees, addresses without their
+"""rewrite - other recipients and another sender, in the envelope alone: copies that nobody sees, addresses without
 +tags, aliases from a file, and SRS for what leaves with a sender that is not ours.
 
     [milter.checks.rewrite]
@@ -86,7 +86,10 @@ class Rewrite(Addressed):
         current = envelope(txn, txn.findings.edits)
         if not self.concerns(txn, current.sender, current.recipients):
             return PASS
-        became = {each: self._became(each, now) if each in txn.recipients else (each,) for each in current.recipients}
+        became = {
+            each: self._became(each, now) if each in txn.recipients else (each,)
+            for each in current.recipients
+        }
         kept = [each for each, others in became.items() if each in others]
         there = {each.lower() for each in kept}
         added: dict[str, str] = {}

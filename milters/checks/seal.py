@@ -23,14 +23,14 @@ from typing import ClassVar, Literal, cast
 
 from milters.checks.sign import LINE_LENGTH
 from milters.clients import LOOPBACK, within
-from milters.edited import as_sent, edited
+from milters.edited import as_sent, cut, edited
 from milters.edits import MAX_VALUE_CHARS, added
 from milters.keyring import Key, Keyring
 from tamis import metrics
 from tamis.auth import arc, arc_seal
 from tamis.auth.arc_sets import RESULTS, Status, present
 from tamis.auth.dkim_digest import THREAD_BYTES
-from tamis.auth.dkim_sign import Signer
+from tamis.auth.dkim_sign import Signer, names_for
 from tamis.auth.dkim_signature import host
 from tamis.auth.facts import Client, Facts
 from tamis.auth.results import written
@@ -43,7 +43,7 @@ from tamis.transaction import Stage, Transaction, domain_of
 from tamis.verdict import PASS, Verdict, passed
 
 LINE_CHARS = 76
-LEAVING = frozenset({"smtp", "relay", ""})  # Postfix's transports to other hosts; "": the MTA did not say
+LEAVING = frozenset({"smtp", "relay", "esmtp", ""})  # transports to other hosts; "": the MTA did not say
 
 _ARC_RESULT = re.compile(rb"(?:^|;)[ \t]*arc[ \t]*=[ \t]*(none|pass|fail)\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
@@ -102,7 +102,7 @@ class Seal:
         facts, ours = txn.findings.facts, within(txn.client_address, self.networks)
         if not (ours or (facts is not None and self.strangers)):
             return PASS
-        message = as_sent(edited(txn.message, txn.findings.edits), self.line_length)
+        message = edited(txn.message, txn.findings.edits)
         try:
             results, status = await self._found(txn, None if ours else facts, services)
             fields = await self._sealed(message, results, status, services)
@@ -143,15 +143,20 @@ class Seal:
         key, private = next(
             (k for k in keys if k[1].algorithm == "rsa-sha256"), keys[0]
         )  # all verifiers know it
-        signer = Signer(domain=host(key.domain), selector=host(key.selector), key=private)
+        missing = cut(message.headers)
+        covered = [name for name in arc_seal.SEALED_NAMES if name not in missing]
+        names = names_for(message.headers, covered, ())
+        signer = Signer(domain=host(key.domain), selector=host(key.selector), key=private, names=names)
         payload = folded(results)
         if len(payload) > MAX_VALUE_CHARS - len(RESULTS):
             raise _NoSeal("no_results")
-        arguments = message, signer, payload, status, services.clock()
-        if message.size_bytes > THREAD_BYTES:
-            fields = await asyncio.to_thread(arc_seal.seal, *arguments)
-        else:
-            fields = arc_seal.seal(*arguments)
+
+        def work() -> tuple[bytes, bytes, bytes] | None:
+            return arc_seal.seal(
+                as_sent(message, self.line_length), signer, payload, status, services.clock()
+            )
+
+        fields = await asyncio.to_thread(work) if message.size_bytes > THREAD_BYTES else work()
         if fields is None:
             raise _NoSeal("closed")
         return fields
@@ -166,7 +171,7 @@ async def _told(message: Message, name: str, services: Services) -> _Found:
         raise _NoSeal("no_results")
     if not present(message.headers):
         return results, "none"
-    said = {word.lower() for word in _ARC_RESULT.findall(results)}
+    said = {word.lower() for word in _ARC_RESULT.findall(authres.unquoted(results))}
     if said == {b"pass"}:
         return results, "pass"
     if b"fail" in said:
@@ -178,10 +183,11 @@ async def _told(message: Message, name: str, services: Services) -> _Found:
 
 
 def folded(results: bytes) -> bytes:
-    """*results* on lines that no host breaks, in printable ASCII, without line ends around it."""
-    lines = [b""]
+    """*results* with a line for each, and more for long ones, in printable ASCII, without line ends around it."""
+    lines = [b" " * len(f"{RESULTS}: i=50; ")]
     for word in _UNPRINTABLE.sub(b"?", b" ".join(results.split())).split(b" "):
-        if len(lines[-1]) + len(word) >= LINE_CHARS:
+        if lines[-1].endswith(b";") or len(lines[-1]) + len(word) >= LINE_CHARS:
             lines.append(b"")
-        lines[-1] += b" " + word if lines[-1] else word
+        lines[-1] += b" " + word if lines[-1].strip() else word
+    lines[0] = lines[0].lstrip()
     return b"\r\n\t".join(line for line in lines if line)

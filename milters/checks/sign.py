@@ -9,22 +9,26 @@
 The domain of the author decides who signs: of one plain From field. Which key signs, `milters.keyring` knows; how to
 change it, docs/signing.md. Signed is the message as it leaves, with what the checks before have changed: so nothing may
 come after but `seal`. A message that nobody here can sign goes unsigned; log and metrics say so.
+
+What a host of ours only sends on (Sieve's redirect, an alias, a list) bears our Authentication-Results of its arrival.
+Unless they say that its author was who he claims to be, it is not signed: our key would vouch for a forgery.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
 from milters.clients import LOOPBACK, within
-from milters.edited import as_sent, edited
+from milters.edited import as_sent, cut, edited
 from milters.edits import added
 from milters.keyring import Key, Keyring
 from tamis import metrics
-from tamis.auth import dkim_sign
+from tamis.auth import arc_seal, dkim_sign
 from tamis.auth.dkim_digest import THREAD_BYTES
 from tamis.auth.dkim_sign import NAMES, OVERSIGNED, Canon, Signer, names_for
 from tamis.auth.dkim_signature import host
@@ -32,11 +36,15 @@ from tamis.auth.from_header import author
 from tamis.check import Services
 from tamis.config.schema import Duration, Network, option, required
 from tamis.dns import Resolver
+from tamis.mail import authres
 from tamis.mail.message import Message
 from tamis.transaction import Stage, Transaction, domain_of
 from tamis.verdict import PASS, Verdict, passed
 
 Form = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
+
+_VOUCHED = re.compile(rb";[ \t]*(?:auth|dmarc)[ \t]*=[ \t]*pass\b", re.IGNORECASE)
+_AUTHOR = re.compile(rb"[ \t]header\.from=([^ \t;]+)")
 
 LINE_LENGTH = "longer lines are signed as smtp(8) breaks them: its smtp_line_length_limit; 0: as they are"
 
@@ -52,6 +60,7 @@ class Sign:
         "none",
         "whose key signs where there is none for the author; sender: that of the envelope sender's domain",
     )
+    authserv_id: str = option("", "whose results are believed, as in authenticate; empty: hostname")
     canonicalization: Form = option("relaxed/relaxed", "c=: of header and body")
     headers: tuple[str, ...] = option(NAMES, "signed where they are there")
     oversigned: tuple[str, ...] = option(
@@ -89,15 +98,16 @@ class Sign:
         if txn.message is None or not self._is_ours(txn):
             return PASS
         message = edited(txn.message, txn.findings.edits)
-        domain = self._domain(message, txn)
-        keys = await self.ring.signing(domain, services) if domain else []
+        writer = _author(message)
+        domain = self._domain(writer, txn)
+        foreign = not txn.sasl_username and self._is_foreign(txn.message, writer, services)
+        keys = await self.ring.signing(domain, services) if domain and not foreign else []
         if not keys:
-            reason = "no_key" if domain else "no_author"
+            reason = "foreign" if foreign else "no_key" if domain else "no_author"
             metrics.count_signature("dkim", reason)
             services.log.info("not signed", queue_id=txn.queue_id, reason=reason, domain=domain)
             return passed(reason=reason)
-        message = as_sent(message, self.line_length)
-        names = names_for(message.headers, self.headers, self.oversigned)
+        names = self._names(message)
         header_canon, _, body_canon = self.canonicalization.partition("/")
         signers = [
             Signer(
@@ -111,27 +121,52 @@ class Sign:
             )
             for key, private in keys
         ]
-        fields = await _signed(message, signers, services.clock())
+        fields = await self._signed(message, signers, services.clock())
         for _ in fields:
             metrics.count_signature("dkim", "made")
         return passed(*map(added, fields), reason="signed")
+
+    def _names(self, message: Message) -> tuple[str, ...]:
+        """The entries of h=."""
+        missing = cut(message.headers)
+        headers, oversigned = (
+            [name for name in names if name.lower() not in missing]
+            for names in (self.headers, self.oversigned)
+        )
+        return names_for(message.headers, headers, oversigned)
 
     def _is_ours(self, txn: Transaction) -> bool:
         if txn.sasl_username:
             return self.sasl
         return within(txn.client_address, self.networks)
 
-    def _domain(self, message: Message, txn: Transaction) -> str:
+    def _is_foreign(self, message: Message, writer: str, services: Services) -> bool:
+        """Whether it came in through us, its author still is of the domain *writer*, and nobody vouches for that."""
+        results = arc_seal.results_of(message.headers, self.authserv_id or services.hostname)
+        if not results or results.endswith(b"; none"):
+            return False
+        said = authres.unquoted(results)
+        authors = _AUTHOR.findall(said)
+        if writer and authors and writer.encode("ascii") not in authors:
+            return False  # a list of ours has put its own address there
+        return not _VOUCHED.search(said)
+
+    def _domain(self, writer: str, txn: Transaction) -> str:
         """Whose mail it is; "" where nobody can say."""
-        who = author(message.headers)
-        domain = "" if who.problem else who.domains[0]
-        if self.fallback == "sender" and not self.ring.domain_for(domain):
-            return host(domain_of(txn.sender)) or domain
-        return domain
+        if self.fallback == "sender" and not self.ring.domain_for(writer):
+            return host(domain_of(txn.sender)) or writer
+        return writer
+
+    async def _signed(self, message: Message, signers: list[Signer], now: float) -> tuple[bytes, ...]:
+        """In a thread where the message is large, so that others get their turn."""
+
+        def work() -> tuple[bytes, ...]:
+            return dkim_sign.sign_all(as_sent(message, self.line_length), signers, now)
+
+        return await asyncio.to_thread(work) if message.size_bytes > THREAD_BYTES else work()
 
 
-async def _signed(message: Message, signers: list[Signer], now: float) -> tuple[bytes, ...]:
-    """In a thread where the message is large, so that others get their turn."""
-    if message.size_bytes > THREAD_BYTES:
-        return await asyncio.to_thread(dkim_sign.sign_all, message, signers, now)
-    return dkim_sign.sign_all(message, signers, now)
+def _author(message: Message) -> str:
+    """The domain of the one author; "" where From is not plain, or nobody can see all of it."""
+    who = author(message.headers)
+    return "" if who.problem or "from" in cut(message.headers) else who.domains[0]

@@ -53,7 +53,7 @@ class Spam:
 
     scanner: Filter = option("rspamd", "whom to ask")
     servers: tuple[str, ...] = option(
-        (), 'where it listens: "unix:/path", "inet:127.0.0.1:11333"; empty: its own port on this host'
+        (), 'where it listens: "unix:/path", "inet:rspamd.example.org:11333"; empty: its port on this host'
     )
     order: Order = option("first", "which server: the first that answers, or each in its turn")
     connect_timeout: Duration = option(

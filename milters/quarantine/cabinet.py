@@ -1,4 +1,4 @@
-"""cabinet - held messages as files: one each, a line of JSON that tells its story and then the message, octet for octet.
+"""cabinet - held messages as files: one each, a line of JSON that tells its story, then the message, octet for octet.
 
 A message is there when it has its name and the disk has both; before that it is a file with a dot, that nobody counts.
 A change is a new file in the place of the old one. Names say the day and are never used again: 261124-9f3ac21b07.
@@ -6,6 +6,7 @@ A change is a new file in the place of the old one. Names say the day and are ne
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -26,6 +27,7 @@ _NAME = re.compile(r"[0-9]{6}-[0-9a-f]{10}")
 _PIECE_BYTES = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +99,14 @@ class Cabinet:
             return _rest(fd, _story(fd)[1])
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[Held]:
-        """The message for nobody but the caller. Raises Gone, also where somebody else has taken it meanwhile."""
-        while True:
-            with self._open(name) as fd:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                if not self._is(name, fd):
-                    continue
-                yield _story(fd)[0]
-                return
+    def locked(self) -> Iterator[None]:
+        """Nobody else lets a message go meanwhile: none goes out twice."""
+        fd = os.open(self.directory, _DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def leave(self, held: Held, recipients: tuple[str, ...]) -> None:
         """Only *recipients* have not got it yet; for none of them it is deleted."""
@@ -150,13 +151,14 @@ class Cabinet:
         pieces = (raw[start : start + _PIECE_BYTES] for start in range(0, len(raw), _PIECE_BYTES))
         self._replace(self.directory / held.id, (line, *pieces), mode or 0o600)
 
-    def _replace(self, path: Path, pieces: Iterator[bytes] | tuple[bytes, ...] | list[bytes], mode: int) -> None:
+    def _replace(
+        self, path: Path, pieces: Iterator[bytes] | tuple[bytes, ...] | list[bytes], mode: int
+    ) -> None:
         new = self.directory / f".new-{secrets.token_hex(8)}"
         fd = os.open(new, _NEW, mode)
         try:
             with open(fd, "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
+                file.writelines(pieces)
                 file.flush()
                 self._give_away(fd)
                 os.fsync(fd)
@@ -174,7 +176,7 @@ class Cabinet:
             os.fchown(fd, owner.st_uid, owner.st_gid)
 
     def _sync(self) -> None:
-        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(self.directory, _DIRECTORY)
         try:
             os.fsync(fd)
         finally:
@@ -186,20 +188,14 @@ class Cabinet:
             raise Gone(name)
         try:
             fd = os.open(self.directory / name, _READ)
-        except FileNotFoundError:
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
             raise Gone(name) from None
         try:
             yield fd
         finally:
             os.close(fd)
-
-    def _is(self, name: str, fd: int) -> bool:
-        """Whether it still is the file of that name."""
-        try:
-            now = os.stat(self.directory / name)
-        except FileNotFoundError:
-            raise Gone(name) from None
-        return os.path.samestat(now, os.fstat(fd))
 
 
 def _story(fd: int) -> tuple[Held, int]:
@@ -208,15 +204,15 @@ def _story(fd: int) -> tuple[Held, int]:
     with open(os.dup(fd), "rb") as file:
         line = file.readline(MAX_LINE_BYTES)
     found = json.loads(line)
-    if not isinstance(found, dict):
-        raise ValueError("not a held message")
     known = {field.name for field in fields(Held)}
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in found.items() if name in known
-    }
     try:
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found.items()
+            if name in known
+        }
         return Held(**values), len(line)
-    except TypeError as exc:
+    except (TypeError, AttributeError) as exc:
         raise ValueError("not a held message") from exc
 
 

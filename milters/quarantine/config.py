@@ -30,16 +30,20 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class DigestConfig:
     """Mail about what is held: `tamis quarantine digest`."""
 
-    users: tuple[str, ...] = option((), f"recipients who are told of their own: {PATTERNS}; without any, nobody")
+    users: tuple[str, ...] = option(
+        (), f"recipients who are told of their own: {PATTERNS}; without any, nobody"
+    )
     admin: tuple[str, ...] = option((), "addresses that are told of everything")
     contact: str = option("", "whom users write to; empty: postmaster@ our hostname. It is in From, too")
-    subject: str = option("{count} messages are held for {recipient}", "of the mail")
+    subject: str = option("Messages held for {recipient}: {count}", "of the mail")
     text: str = option(DIGEST_TEXT, "the mail; placeholders " + " ".join(f"{{{word}}}" for word in WORDS))
 
     def problems(self) -> Iterator[str]:
         """Addresses that are none, and texts that cannot be filled in."""
         for key, addresses in (("admin", self.admin), ("contact", (self.contact,) if self.contact else ())):
-            yield from (f"{key}: {each!r} is no mail address" for each in addresses if not _ADDRESS.fullmatch(each))
+            yield from (
+                f"{key}: {each!r} is no mail address" for each in addresses if not _ADDRESS.fullmatch(each)
+            )
         yield from (f"users: {each!r} is no pattern" for each in self.users if "@" not in each)
         for key in ("subject", "text"):
             text = getattr(self, key)
@@ -67,12 +71,15 @@ class QuarantineConfig:
     )
     server: str = option("inet:127.0.0.1:25", "an MTA that takes what is released; empty: command")
     command: tuple[str, ...] = option(
-        ("/usr/sbin/sendmail", "-i", "-f", "{sender}", "--", "{recipient}"), "the program that takes it otherwise"
+        ("/usr/sbin/sendmail", "-i", "-f", "{sender}", "--", "{recipient}"),
+        "the program that takes it otherwise",
     )
     timeout: Duration = option(
         Duration(15.0), "for one message to be put in, or to be given to the MTA", at_least=0.1, at_most=300
     )
-    postfix: str = option("", "Postfix's configuration directory where it is not its default: another instance")
+    postfix: str = option(
+        "", "Postfix's configuration directory where it is not its default: another instance"
+    )
     digest: DigestConfig = option(DigestConfig(), "mail about what is held")
 
     @property

@@ -1,5 +1,5 @@
-"""keeper - takes messages that a check wants held out of the MTA's hands: a copy on our disk first, and only when that is
-durable the MTA may forget its own. Where it cannot be made, the message is deferred.
+"""keeper - takes messages that a check wants held out of the MTA's hands: a copy on our disk first, and only when that
+is durable the MTA may forget its own. Where it cannot be made, the message is deferred.
 
 What is kept is the message as it would have left, with all that the checks have changed.
 """
@@ -45,6 +45,11 @@ class Keeper:
         self._expired_at = 0.0
         self._expiry: asyncio.Task[None] | None = None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether held messages are ours to keep, and not the MTA's."""
+        return self._config.to == "directory"
+
     async def released(self, txn: Transaction) -> str:
         """The name under which *txn*'s message was kept until an admin released it; "" for any other message."""
         message = txn.message
@@ -76,8 +81,11 @@ class Keeper:
 
         try:
             await self._threads.call(put, config.timeout)
-        except (OSError, TimeoutError) as exc:
-            self._log.error("quarantine cannot be written", queue_id=txn.queue_id, error=str(exc))
+        except (OSError, TimeoutError, TempFail) as exc:
+            why = str(exc) or type(exc).__name__
+            self._log.error("quarantine cannot be written", queue_id=txn.queue_id, error=why)
+            if isinstance(exc, TempFail):
+                raise
             raise TempFail("4.3.0", "The message could not be kept, try again later") from exc
         self._tell("hold", "quarantine", held.id, txn, check=held.check, text=held.text)
         self._expire_sometimes()

@@ -129,8 +129,14 @@ def tag(texts: tuple[str, ...]) -> Predicate[Seen]:
 
 
 def result(label: str, texts: tuple[str, ...]) -> Predicate[Seen]:
-    """What the check *label* found: its reason. Where it was not asked nothing fits, not even with ``!``."""
-    fits = text_of(lambda txn: txn.findings.results[label][1] or PASSED)(texts)
+    """What the check *label* found: its reason, or one of several. Where it was not asked nothing fits, not even with
+    ``!``."""
+
+    def reasons(seen: Seen) -> tuple[bytes, ...]:
+        reason = seen.txn.findings.results[label][1] or PASSED
+        return tuple(word.encode("utf-8", "replace") for word in dict.fromkeys((reason, *reason.split(","))))
+
+    fits = matching(reasons)(texts)
     return lambda seen: label in seen.txn.findings.results and fits(seen)
 
 

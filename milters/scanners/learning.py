@@ -26,7 +26,7 @@ async def learn(
     *,
     password: str = "",
     user: str = "",
-    tell: Callable[[str], object],
+    tell: Callable[[str], None],
 ) -> str:
     """What came of it. Raises TempFail where no server at *specs* has an answer; *tell* hears why."""
     question = (

@@ -25,13 +25,10 @@ class Declined(TamisError):
 class Question(Generic[T]):
     """pieces: what is sent, asked for anew at each server. whole: whether all of an answer is there.
 
-    read: the answer in it. It raises ProtocolError for one that is none, and Declined for a refusal."""
+    read: the answer in it. It raises ProtocolError for one that is none, and Declined for a refusal.
+    ends: nothing is sent after the pieces, and the server waits to be told so."""
 
     pieces: Callable[[], Iterable[Piece]]
     whole: Callable[[bytes], bool]
     read: Callable[[bytes], T]
-
-
-def ends_with_peer(_answer: bytes) -> bool:
-    """The answer is whole when the server hangs up."""
-    return False
+    ends: bool = False

@@ -73,7 +73,7 @@ def read(answer: bytes) -> Opinion:
     messages = found.get("messages")
     return Opinion(
         score=_number(found, "score"),
-        needed=_number(found, "required_score"),
+        needed=_needed(found),
         symbols=_symbols(found.get("symbols")),
         action=action[:40],
         skipped=found.get("is_skipped") is True,
@@ -108,6 +108,14 @@ def _number(found: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ProtocolError(f"an answer without {name}")
     return float(value)
+
+
+def _needed(found: Mapping[str, Any]) -> float:
+    """From which score on it would mark a message; of a version that does not tell, would refuse it."""
+    limits = found.get("thresholds")
+    if isinstance(limits, dict) and "add header" in limits:
+        return _number(limits, "add header")
+    return _number(found, "required_score")
 
 
 def _symbols(found: object) -> tuple[str, ...]:

@@ -13,15 +13,16 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+from milters.scanners.address import Address, NamedAddress, parse
 from milters.scanners.question import MAX_ANSWER_BYTES, Declined, Piece, Question
 from tamis import metrics
 from tamis.dnsbl.breaker import Breaker
 from tamis.errors import ProtocolError, TamisError, TempFail
 from tamis.log import Log
 from tamis.outcome import clean
-from tamis.service.address import InetAddress, UnixAddress, parse_address
+from tamis.service.address import UnixAddress
 
 T = TypeVar("T")
 Order = Literal["first", "turns"]
@@ -29,13 +30,14 @@ Order = Literal["first", "turns"]
 MAX_SERVERS = 16
 ADVICE = "start it, or mend `servers` in tamis.toml"
 _READ_BYTES = 64 << 10
+_QUEUE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where a scanner listens, and its health as this process knows it."""
 
-    address: UnixAddress | InetAddress
+    address: Address
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -54,14 +56,14 @@ def problems(key: str, specs: Iterable[str]) -> Iterator[str]:
         yield f"{key}: needs 1 to {MAX_SERVERS}, not {len(specs)}"
     for spec in specs:
         try:
-            parse_address(spec)
+            parse(spec)
         except ValueError as exc:
             yield f"{key}: {exc}"
 
 
 def fit(specs: Iterable[str]) -> tuple[Server, ...]:
     """The servers at *specs*; those that `problems` complains of are left out."""
-    return tuple(Server(parse_address(spec)) for spec in specs if not any(problems("", (spec,))))
+    return tuple(Server(parse(spec)) for spec in specs if not any(problems("", (spec,))))
 
 
 class Servers:
@@ -113,10 +115,11 @@ class Servers:
         event = "scanner is left alone for a while" if news else "scanner has no answer"
         say(event, scanner=self._name, server=str(server.address), result=result, error=error)
 
-    async def _exchange(self, address: UnixAddress | InetAddress, question: Question[T]) -> T:
-        sock = await self._connect(address)
+    async def _exchange(self, address: Address, question: Question[T]) -> T:
+        async with asyncio.timeout(self._patience.connect_s):
+            sock = await _connect(address)
         try:
-            sending = asyncio.create_task(_send(sock, question.pieces()))
+            sending = asyncio.create_task(_send(sock, question.pieces(), ends=question.ends))
             try:
                 answer = await _receive(sock, question.whole)
             finally:
@@ -125,20 +128,6 @@ class Servers:
         finally:
             sock.close()
         return question.read(answer)
-
-    async def _connect(self, address: UnixAddress | InetAddress) -> socket.socket:
-        family, where = _place(address)
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            sock.setblocking(False)
-            if isinstance(address, InetAddress):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(self._patience.connect_s):
-                await asyncio.get_running_loop().sock_connect(sock, where)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     async def pinged(self, question: Question[None]) -> list[tuple[str, str]]:
         """What each server says to *question*, with what to do about it, "" where all is well."""
@@ -157,23 +146,64 @@ class Servers:
 
 
 def _words(exc: OSError | TamisError) -> str:
+    if isinstance(exc, socket.gaierror):
+        return str(exc.strerror)
     if isinstance(exc, OSError) and exc.errno:  # asyncio puts sentences of its own into these
         return os.strerror(exc.errno)
     return clean(str(exc), 300) or type(exc).__name__
 
 
-def _place(address: UnixAddress | InetAddress) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+async def _connect(address: Address) -> socket.socket:
+    """A connection to *address*, to the first that answers of a name's. Raises OSError."""
     if isinstance(address, UnixAddress):
-        return socket.AF_UNIX, address.path
-    return socket.AF_INET6 if ":" in address.host else socket.AF_INET, (address.host, address.port)
+        return await _connected(socket.AF_UNIX, address.path)
+    if not isinstance(address, NamedAddress):
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        return await _connected(family, (address.host, address.port))
+    loop = asyncio.get_running_loop()
+    failure = OSError(f"{address.host} has no address")
+    for info in await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+        try:
+            return await _connected(info[0], info[4])
+        except OSError as exc:
+            failure = exc
+    raise failure
 
 
-async def _send(sock: socket.socket, pieces: Iterable[Piece]) -> None:
+async def _connected(family: int, where: str | tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_UNIX:
+            await _queued(sock, str(where))
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _queued(sock: socket.socket, path: str) -> None:
+    """To connect takes no time, but the server's queue may be full (EAGAIN), and nothing tells when there is room."""
+    while True:
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(_QUEUE_S)
+        else:
+            return
+
+
+async def _send(sock: socket.socket, pieces: Iterable[Piece], *, ends: bool) -> None:
     """A server that refuses says so and hangs up: what counts then is what it said."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(ConnectionError):
         for piece in pieces:
             await loop.sock_sendall(sock, piece)
+        if ends:
+            sock.shutdown(socket.SHUT_WR)
 
 
 async def _receive(sock: socket.socket, whole: Callable[[bytes], bool]) -> bytes:

@@ -1,4 +1,7 @@
-"""spamd - the protocol of SpamAssassin's daemon, SPAMC 1.5 (spamd/PROTOCOL of SpamAssassin). Pure."""
+"""spamd - the protocol of SpamAssassin's daemon, SPAMC 1.5 (spamd/PROTOCOL of SpamAssassin). Pure.
+
+spamd reads line by line: after a last line without its end it waits for more, whatever Content-length says.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ _SPAM = re.compile(rf"(?:True|False|Yes|No) *; *{_NUMBER} */ *{_NUMBER}")
 
 def check(content: Content, user: str) -> Question[Opinion]:
     """What do you think of *content*? With the preferences of *user*, "" for those of all."""
-    return Question(lambda: _request("SYMBOLS", content, user), head.whole, read)
+    return Question(lambda: _request("SYMBOLS", content, user), head.whole, read, ends=True)
 
 
 def learn(content: Content, verdict: str, user: str) -> Question[str]:
     """It is *verdict*, ``spam`` or ``ham``; for a spamd that was started with --allow-tell."""
     fields = (f"Message-class: {verdict}", "Set: local")
-    return Question(lambda: _request("TELL", content, user, *fields), head.whole, _learned)
+    return Question(lambda: _request("TELL", content, user, *fields), head.whole, _learned, ends=True)
 
 
 def ping() -> Question[None]:

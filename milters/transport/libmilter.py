@@ -74,7 +74,7 @@ class _Connection:
 
     def __init__(self, host: Host, protocol: int) -> None:
         self.host = host
-        self.session = Session(whole=protocol & _NO_CONTENT != _NO_CONTENT)
+        self.session = Session(whole=protocol & _NO_CONTENT != _NO_CONTENT, memory=host.memory)
         self.in_message = False
         self.protocol = protocol
 
@@ -124,10 +124,12 @@ class _Steps:
         """What the MTA offers in, what we take out, in place (the list must never become shorter)."""
         host = self._host
         offered = options[1]
-        wanted = milter.P_HDR_LEADSPC | milter.P_NOUNKNOWN
+        wanted = milter.P_HDR_LEADSPC | milter.P_NOUNKNOWN | milter.P_NOEOH  # body and end say it too
         for step, silent in _SILENT.items():
             if step not in _STAGES or not host.asks(_STAGES[step]):
                 wanted |= silent
+        if not host.asks(Stage.DATA):
+            wanted |= milter.P_NODATA
         if not host.asks(Stage.END_OF_MESSAGE):
             wanted |= _NO_CONTENT
         options[0] &= _ACTIONS

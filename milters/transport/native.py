@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._judge = sessions.judge
         self._loop = asyncio.get_running_loop()
         self._protocol = MilterProtocol()
-        self._session = Session()
+        self._session = Session(memory=self._judge.memory)
         self._macros: dict[bytes, Mapping[str, str]] = {}
         self._silent: set[bytes] = set()
         self._in_message = False
@@ -139,10 +139,12 @@ class Connection(asyncio.Protocol):
     def _negotiate(self, offer: Negotiate) -> None:
         if offer.version < 2:
             raise ProtocolError(f"version {offer.version} of the protocol")
-        wanted = wire.HDR_LEADSPC | wire.NO_UNKNOWN
+        wanted = wire.HDR_LEADSPC | wire.NO_UNKNOWN | wire.NO_END_OF_HEADER  # body and end say it too
         for command, silent in wire.SILENT.items():
             if command not in _STAGES or not self._judge.asks(_STAGES[command]):
                 wanted |= silent
+        if not self._judge.asks(Stage.DATA):
+            wanted |= wire.NO_DATA
         if not self._judge.asks(Stage.END_OF_MESSAGE):
             wanted |= wire.NO_CONTENT
         steps = offer.steps & wanted
@@ -151,7 +153,7 @@ class Connection(asyncio.Protocol):
         macros = MACROS if offer.actions & wire.SETSYMLIST else {}
         self._transport.write(wire.negotiated(offer.actions & wire.ACTIONS, steps, macros))
 
-    def _step(self, command: bytes, words: tuple[str, ...], data: bytes) -> None:
+    def _step(self, command: bytes, words: tuple[str, ...], data: bytes) -> None:  # noqa: C901 - a table
         session = self._session
         match command:
             case b"L":
@@ -175,7 +177,8 @@ class Connection(asyncio.Protocol):
             case _:
                 self._leave_message()
                 if command == b"K":  # the MTA uses this connection for another client
-                    self._session, self._macros = Session(whole=session.whole), {}
+                    self._session = Session(whole=session.whole, memory=session.memory)
+                    self._macros = {}
 
     def _mail(self, session: Session, sender: str) -> None:
         session.mail(sender, self._macro("auth_authen"), self._macro("auth_type"))

@@ -128,5 +128,7 @@ def feed_all(hashes: Iterable[BodyHash], raw: bytes | mmap.mmap, offset: int) ->
         piece: bytes = raw[start : start + PIECE_BYTES]
         for body_hash in passes:
             body_hash.feed(piece)
+        if isinstance(raw, mmap.mmap):  # so that large messages do not stay in memory for having been read
+            raw.madvise(mmap.MADV_DONTNEED, 0, start + len(piece))
     for body_hash in passes:
         body_hash.finish()

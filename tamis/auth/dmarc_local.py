@@ -54,8 +54,9 @@ def decide(facts: Facts, local: LocalPolicy, forwarder: bool) -> Decided:
     if unusable(fact) and local.bad_from != "policy":
         return Decided(local.bad_from, "local", (Reason("local_policy", fact.reason),))
     if fact.result == "temperror":
-        return Decided("none", fact.policy, unsure=True)
-    if override and fact.record is None and _within(facts, override):
+        silent = (Reason("other", "DNS does not answer"),) if fact.policy != "none" else ()
+        return Decided("none", fact.policy, silent, unsure=True)
+    if override and not (fact.policy or unusable(fact)) and _within(facts, override):
         return Decided("pass", "local")
     if override:
         return _excused(facts, local, forwarder, local.override[override], "local")
@@ -66,18 +67,21 @@ def _excused(facts: Facts, local: LocalPolicy, forwarder: bool, asked: Policy, p
     """*asked*, unless somebody may send this although it fails."""
     if asked == "none":
         return Decided("none", policy, _why(facts.dmarc, asked, policy))
-    for reason in _excuses(facts, local, forwarder):
+    excuses = (
+        () if unusable(facts.dmarc) else _excuses(facts, local, forwarder)
+    )  # whoever shows two authors has none
+    for reason in excuses:
         return Decided("none", policy, (reason,))
     return Decided(asked, policy, _why(facts.dmarc, asked, policy))
 
 
 def _why(fact: DmarcResult, done: Policy, policy: str) -> tuple[Reason, ...]:
     """Why it is not what is published."""
+    if not fact.policy or done == fact.policy:
+        return ()
     if policy == "local":
-        return (Reason("local_policy", f"this site has a policy of its own: {done}"),) if fact.policy else ()
-    if fact.policy and done != fact.policy:
-        return (Reason("policy_test_mode"),)
-    return ()
+        return (Reason("local_policy", f"this site has a policy of its own: {done}"),)
+    return (Reason("policy_test_mode"),)
 
 
 def _excuses(facts: Facts, local: LocalPolicy, forwarder: bool) -> Iterator[Reason]:

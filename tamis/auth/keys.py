@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -107,7 +107,8 @@ def load_key(data: bytes) -> SigningKey:
     if b"-----BEGIN" not in data:
         return _seed(data)
     try:
-        key = load_pem_private_key(data, None)
+        # Whether p and q are primes takes 36 ms to see, for a table of 500 domains 18 s; `_fits_itself` looks instead.
+        key = load_pem_private_key(data, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise BadKey("no private key that can be read, or one with a passphrase") from exc
     if isinstance(key, Ed25519PrivateKey):
@@ -116,7 +117,17 @@ def load_key(data: bytes) -> SigningKey:
         raise BadKey("the key is neither rsa nor ed25519")
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         raise BadKey(f"{key.key_size} bits: an rsa key has {MIN_RSA_BITS} to {MAX_RSA_BITS}")
+    if not _fits_itself(key):
+        raise BadKey("the key is damaged: what it signs does not verify")
     return SigningKey(key)
+
+
+def _fits_itself(key: RSAPrivateKey) -> bool:
+    try:
+        key.public_key().verify(key.sign(b"", PKCS1v15(), SHA256()), b"", PKCS1v15(), SHA256())
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _seed(data: bytes) -> SigningKey:

@@ -32,6 +32,7 @@ COMMANDS = {
     "quota": ("tamis.cli.quota", "say how much mail users have, and how much they may have"),
     "policy": ("tamis.cli.policy", "look after the checks of tamis-policyd, and bring those of others over"),
     "spam": ("tamis.cli.spam", "teach the spam filter what is spam, and what is not"),
+    "quarantine": ("tamis.cli.quarantine", "look at held messages, and let them go or delete them"),
     "srs": ("tamis.cli.srs", "rewrite senders as redirects do, and read rewritten addresses"),
     "sieve": (
         "tamis.cli.sieve",

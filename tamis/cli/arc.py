@@ -17,6 +17,7 @@ from tamis.cli import zone
 from tamis.cli.auth import add_dns, add_time, arc_json, tell_arc
 from tamis.cli.message_file import read_message, write_with
 from tamis.cli.signing import add_signing, moment_of, signer_of
+from tamis.mail import authres
 from tamis.mail.message import Message
 from tamis.outcome import EX_OK, EX_USAGE
 
@@ -98,7 +99,7 @@ def _seal(args: argparse.Namespace) -> int:
 def _status(found: ArcResult, results: bytes) -> Status:
     """What our own results say counts where it is worse, and where DNS does not answer now. Two that say something
     of the chain cannot both be of this hop."""
-    said = [word.lower() for word in _ARC_RESULT.findall(results)]
+    said = [word.lower() for word in _ARC_RESULT.findall(authres.unquoted(results))]
     if said == [b"pass"] and found.temporary:
         return "pass"
     return "fail" if b"fail" in said or len(said) > 1 else found.cv

@@ -17,7 +17,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
-from tamis.cli import site_users
+from tamis.cli import site_postfix, site_users
 from tamis.cli.check import problems
 from tamis.cli.programs import PROGRAMS, assemble_of
 from tamis.cli.site_scripts import findings
@@ -79,6 +79,7 @@ def examine(path: Path) -> Iterator[Finding]:
     document = read(path)
     for program in PROGRAMS:
         yield from _program(program, assemble_of(program)(Loader(document)))
+    yield from (Finding("postfix", text, advice) for text, advice in site_postfix.findings())
 
 
 def _packages() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ MAX_READ_BYTES = 512  # an authserv-id that begins later is nobody's
 
 # RFC 2045 section 5.1 token, and what may stand bare in a pvalue: [[local-part] "@"] domain-name (RFC 8601 section 2.2)
 _BARE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*@)?[A-Za-z0-9!#$&'*+^_`{|}~.-]+")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 _ID = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"\x00-\x1f]+)')
@@ -72,6 +73,12 @@ def quoted(text: str) -> str:
     """A quoted string of printable ASCII (RFC 5322 section 3.2.4)."""
     text = _UNPRINTABLE.sub("?", text)[:MAX_VALUE_CHARS]
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def unquoted(payload: bytes) -> bytes:
+    """*payload*, results that we have written, without what stands in quotes: there others may have put anything, a
+    sender ``"; arc=pass"@example.org`` for one."""
+    return _QUOTED.sub(b'""', payload)
 
 
 def _folded(text: str) -> str:

@@ -25,13 +25,14 @@ _DOMAIN = re.compile(r"(?<![\w.@-])(?:[\w-]{1,63}\.){1,10}[^\W\d_][\w-]{1,62}")
 @dataclass(frozen=True, slots=True)
 class Shown:
     """fields: how many From fields there are. name: all that stands beside the addresses, decoded. addresses: those of
-    the mailboxes, in small letters. named, domains: addresses and domains in the name."""
+    the mailboxes, in small letters. named, domains: addresses and domains in the name. whole: all was looked at."""
 
     fields: int
     name: str
     addresses: tuple[str, ...]
     named: tuple[str, ...]
     domains: tuple[str, ...]
+    whole: bool
 
 
 def shown(headers: Headers) -> Shown:
@@ -51,6 +52,7 @@ def shown(headers: Headers) -> Shown:
         tuple(addresses),
         tuple(dict.fromkeys(match[0].lower() for match in _first(_ADDRESS, name))),
         tuple(dict.fromkeys(match[0].lower().rstrip(".") for match in _first(_DOMAIN, name))),
+        whole=len(found) <= MAX_FIELDS and all(len(one.value) <= MAX_FIELD_BYTES for one in found),
     )
 
 

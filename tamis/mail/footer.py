@@ -16,6 +16,7 @@ from tamis.mail.footer_part import CRLF, Addition, Changed, Unsuited, changed
 from tamis.mail.headers import Field, Headers, unfold
 from tamis.mail.message import Message
 from tamis.mail.mime import Part, structure, transfer_encoding
+from tamis.mail.view import file_names
 
 __all__ = ["Addition", "Footed", "Unsuited", "footed", "wrapped"]
 
@@ -81,7 +82,7 @@ def _targets(part: Part) -> list[Part]:
     if str(kind) == "multipart/report":
         raise Unsuited("report")
     if not part.is_multipart:
-        shown = kind.main == "text" and kind.sub in ("plain", "html") and not _is_attached(part.headers)
+        shown = kind.main == "text" and kind.sub in ("plain", "html") and not _is_attached(part)
         return [part] if shown else []
     if kind.sub == "alternative":
         return [target for each in part.parts for target in _targets(each)]
@@ -90,8 +91,10 @@ def _targets(part: Part) -> list[Part]:
     return next((found for each in part.parts if (found := _targets(each))), [])
 
 
-def _is_attached(headers: Headers) -> bool:
-    return headers.first("content-disposition").lower().startswith(b"attachment")
+def _is_attached(part: Part) -> bool:
+    """It is meant as a file: its disposition says so, or it has the name of one."""
+    attached = part.headers.first("content-disposition").lower().startswith(b"attachment")
+    return attached or bool(file_names(part))
 
 
 def _values(headers: Headers, new: Changed) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import threading
 from functools import cached_property
 from typing import IO
 
@@ -16,6 +17,8 @@ from tamis.mail.mime import structure
 from tamis.mail.view import View
 
 SPOOL_BYTES = 1 << 20
+FREE_BYTES = 16 << 10  # of each spool that a `Memory` does not count
+GRANT_BYTES = 128 << 10
 _COUNT_PIECE = 1 << 20
 
 
@@ -42,7 +45,15 @@ class Message:
 
     @cached_property
     def _split(self) -> tuple[Headers, int]:
-        return split(self._raw[:MAX_HEADER_BYTES])
+        if isinstance(self._raw, bytes):
+            return split(self._raw)
+        end = min(len(self._raw), MAX_HEADER_BYTES)
+        for empty_line in (b"\n\r\n", b"\n\n"):
+            found = self._raw.find(empty_line, 0, end)
+            end = found + len(empty_line) if found >= 0 else end
+        return split(
+            self._raw[:end]
+        )  # no more: slices of a map are copies, and what was looked at is in memory
 
     @property
     def headers(self) -> Headers:
@@ -57,7 +68,7 @@ class Message:
     @cached_property
     def view(self) -> View:
         """Its parts and texts, taken apart once for all who look at them."""
-        return View(self._raw, structure(self))
+        return View(self.raw, structure(self))
 
     @cached_property
     def body(self) -> bytes:
@@ -74,11 +85,36 @@ def _bare_line_feeds(raw: bytes | mmap.mmap) -> int:
     return count
 
 
-class Spool:
-    """Collects a message piece by piece: in memory up to *limit_bytes*, in an unlinked file past it."""
+class Memory:
+    """What all spools of a process together may keep in memory."""
 
-    def __init__(self, limit_bytes: int = SPOOL_BYTES) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+        self._lock = threading.Lock()
+
+    def take(self, size_bytes: int) -> bool:
+        """Whether there is so much left; it is given back by `give`."""
+        with self._lock:
+            if self._left < size_bytes:
+                return False
+            self._left -= size_bytes
+            return True
+
+    def give(self, size_bytes: int) -> None:
+        """It is free again."""
+        with self._lock:
+            self._left += size_bytes
+
+
+class Spool:
+    """Collects a message piece by piece: in memory up to *limit_bytes* and while *memory* has some, else in an
+    unlinked file. What it has of *memory* it keeps until `close`."""
+
+    def __init__(self, limit_bytes: int = SPOOL_BYTES, memory: Memory | None = None) -> None:
         self._limit = limit_bytes
+        self._memory = memory
+        self._free = limit_bytes if memory is None else min(limit_bytes, FREE_BYTES)
+        self._may_hold = self._free
         self._pieces: list[bytes] = []
         self._file: IO[bytes] | None = None
         self.size_bytes = 0
@@ -90,15 +126,24 @@ class Spool:
             self._file.write(piece)
             return
         self._pieces.append(piece)
-        if self.size_bytes > self._limit:
+        if self.size_bytes > self._may_hold and not self._grow():
             self._file = tempfile.TemporaryFile(prefix="tamis-")  # noqa: SIM115  # lives as long as the message
             self._file.writelines(self._pieces)
             self._pieces.clear()
 
+    def _grow(self) -> bool:
+        wanted = max(GRANT_BYTES, self.size_bytes - self._may_hold)
+        if self._memory is None or self.size_bytes > self._limit or not self._memory.take(wanted):
+            return False
+        self._may_hold += wanted
+        return True
+
     def finish(self) -> Message:
         """The message; the spool is spent."""
         if self._file is None:
-            return Message(b"".join(self._pieces))
+            whole = b"".join(self._pieces)
+            self._pieces.clear()
+            return Message(whole)
         self._file.flush()
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self._file.close()
@@ -109,3 +154,6 @@ class Spool:
         self._pieces.clear()
         if self._file is not None:
             self._file.close()
+        if self._memory is not None:
+            self._memory.give(self._may_hold - self._free)
+            self._may_hold = self._free

@@ -35,7 +35,7 @@ class Entity:
         return not self.part.parts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A text part. source: as decoded, markup included; words: what a reader sees of it."""
 
@@ -43,7 +43,7 @@ class Text:
     source: str
     is_html: bool
 
-    @property
+    @cached_property
     def words(self) -> str:
         """The text without markup."""
         return to_words(self.source) if self.is_html else self.source
@@ -94,7 +94,7 @@ class View:
                     found.append(Text(entity, source, kind.sub == "html"))
         return tuple(found)
 
-    @cached_property
+    @property
     def words(self) -> tuple[str, ...]:
         """The texts of `texts` as a reader sees them."""
         return tuple(text.words for text in self.texts)

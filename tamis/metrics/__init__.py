@@ -131,8 +131,8 @@ def count_dmarc(result: str) -> None:
 
 
 def count_signature(kind: str, result: str) -> None:
-    """One of ours, or none where there should be one. kind: dkim, arc. result: made, no_key, no_author, no_results,
-    unsure, closed."""
+    """One of ours, or none where there should be one. kind: dkim, arc. result: made, no_key, no_author, foreign,
+    no_results, unsure, closed."""
     table.SIGNATURES(kind, result).inc()
 
 

@@ -157,10 +157,11 @@ MILTER_S = histogram("tamis_milter_message_duration_seconds", "Time at end of me
 MILTER_SIZES = histogram("tamis_milter_message_bytes", "Sizes of messages.", SIZES_BYTES)
 SIGNATURES = counter(
     "tamis_milter_signatures_total",
-    "DKIM signatures and ARC seals of ours, and why a message that should have one has none; closed: the chain takes "
-    "no more, unsure: DNS did not say whether it holds.",
+    "DKIM signatures and ARC seals of ours, and why a message that should have one has none; foreign: sent on by a "
+    "host of ours, and nobody vouches for its author, closed: the chain takes no more, unsure: DNS did not say whether "
+    "it holds.",
     kind=("dkim", "arc", "other"),
-    result=("made", "no_key", "no_author", "no_results", "unsure", "closed", "other"),
+    result=("made", "no_key", "no_author", "foreign", "no_results", "unsure", "closed", "other"),
 )
 LDA_OPEN = gauge(
     "tamis_lda_connections", "Open connections.", "livesum", listener=("lmtp", "handoff", "other")

@@ -30,7 +30,7 @@ NOT_WANTED = {b"C": 0x1, b"H": 0x2, b"M": 0x4, b"R": 0x8, b"B": 0x10, b"L": 0x20
 
 @dataclass
 class Outcome:
-    """What the milter said at the end of a message."""
+    """What the milter said at the end of a message. envelope: ``+<a@b>``, ``-<a@b>``, ``2<a@b> NOTIFY=NEVER``."""
 
     verdict: bytes = b""
     reply: str = ""
@@ -39,6 +39,9 @@ class Outcome:
     changed: list[tuple[int, str, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     quarantined: str = ""
+    sender: str = ""
+    body: bytes = b""
+    envelope: list[str] = field(default_factory=list)
 
 
 class Client:
@@ -47,10 +50,14 @@ class Client:
     def __init__(self, path: str, timeout_s: float = 10.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
-        self._socket.connect(path)
         self._stream = self._socket.makefile("rb")
-        self._send(b"O", struct.pack(">III", 6, ALL_ACTIONS, ALL_STEPS))
-        command, data = self._receive()
+        try:
+            self._socket.connect(path)
+            self._send(b"O", struct.pack(">III", 6, ALL_ACTIONS, ALL_STEPS))
+            command, data = self._receive()
+        except BaseException:
+            self.close()
+            raise
         assert command == b"O"
         _, self.actions, self.steps = struct.unpack(">III", data[:12])
         self.macros_wanted = data[12:]
@@ -100,8 +107,9 @@ class Client:
             macros += ("{auth_authen}", login, "{auth_type}", "PLAIN")
         return self.step(b"M", f"<{sender}>".encode() + b"\0", macros)
 
-    def rcpt(self, recipient: str) -> bytes:
-        return self.step(b"R", f"<{recipient}>".encode() + b"\0", ("i", "4TESTqueueid"))
+    def rcpt(self, recipient: str, mailer: str = "virtual") -> bytes:
+        macros = ("i", "4TESTqueueid", "{rcpt_mailer}", mailer)
+        return self.step(b"R", f"<{recipient}>".encode() + b"\0", macros)
 
     def message(self, fields: Iterable[tuple[bytes, bytes]], body: bytes = b"hello\r\n") -> Outcome:
         """Header, body and end of a message; *fields* are name and value with its first blank."""
@@ -118,7 +126,7 @@ class Client:
         self._send(b"E")
         return self.outcome()
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Outcome:  # noqa: C901 - a table
         """All replies up to the one that ends the message."""
         outcome = Outcome()
         while True:
@@ -136,6 +144,12 @@ class Client:
                     outcome.changed.append((number, name.decode(), value.decode()))
                 else:
                     outcome.deleted.append((number, name.decode()))
+            elif command == b"e":
+                outcome.sender = data.split(b"\0")[0].decode()
+            elif command == b"b":
+                outcome.body += data
+            elif command in (b"+", b"-", b"2"):
+                outcome.envelope.append(command.decode() + " ".join(data.decode().split("\0")).strip())
             elif command == b"q":
                 outcome.quarantined = data.rstrip(b"\0").decode()
             elif command == b"y":

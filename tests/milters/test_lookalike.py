@@ -73,6 +73,15 @@ def test_a_protected_domain_is_never_a_lookalike_of_another(seen: str) -> None:
     assert both.likeness("example.org" if seen == "one" else "examp1e.org") == ("", "")
 
 
+@pytest.mark.parametrize("written", ["bücher-laden.de", "xn--bcher-laden-thb.de", "BÜCHER-LADEN.DE."])
+def test_protected_domains_may_be_written_as_people_do(written: str) -> None:
+    shops = Lookalikes((written,), suffix_list())
+    for same in ("xn--bcher-laden-thb.de", "www.bücher-laden.de"):
+        assert shops.protects(same)
+        assert shops.likeness(same) == ("", "")
+    assert shops.likeness("bucher-laden.de")[0] == "confused"
+
+
 def test_ten_thousand_protected_domains_cost_no_more_than_one() -> None:
     many = Lookalikes([f"company{n}x{n * 7919}.example" for n in range(10_000)], suffix_list())
     began = time.process_time()

@@ -87,3 +87,13 @@ def test_edits_are_for_messages_that_pass() -> None:
     assert answer(Decision(passed(AddHeader("X", "y")))).operations
     refused = Verdict(Kind.REJECT, "5.7.1", "no", edits=(AddHeader("X", "y"),))
     assert not answer(Decision(refused)).operations
+
+
+def test_a_recipient_who_was_refused_is_none() -> None:
+    session = Session()
+    session.mail("<a@example.org>", "", "")
+    session.rcpt("<b@example.net>", "smtp")
+    session.rcpt("<c@example.net>", "virtual")
+    session.refused()
+    txn = session.transaction()
+    assert (txn.recipients, txn.mailers) == (("b@example.net",), ("smtp",))

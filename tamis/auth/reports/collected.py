@@ -83,7 +83,9 @@ def row_of(
 ) -> Row:
     """What is told of a message."""
     judged, mailfrom = facts.dmarc, facts.mailfrom
-    spf = (Sender(mailfrom.domain[:MAX_DOMAIN_CHARS], mailfrom.result),) if mailfrom else ()
+    spf = (
+        (Sender(mailfrom.domain[:MAX_DOMAIN_CHARS], mailfrom.result),) if mailfrom and mailfrom.domain else ()
+    )
     return Row(
         source_ip=source_ip,
         disposition=disposition,

@@ -89,19 +89,25 @@ def _gunzipped(octets: bytes) -> bytes:
 def _unzipped(octets: bytes) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            if len(members) > MAX_MEMBERS:
-                raise BadReport(f"is a zip file of more than {MAX_MEMBERS} files")
             most = _most(len(octets))
-            for info in members:
-                if info.filename.lower().endswith(".xml"):
-                    document = _member(archive, info, most)
-                    most -= len(document)
-                    yield document
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, ValueError) as exc:
-        if isinstance(exc, BadReport):
-            raise
+            for info in _members(archive):
+                document = _member(archive, info, most)
+                most -= len(document)
+                yield document
+    except BadReport:
+        raise
+    except Exception as exc:  # zipfile raises anything where a file is damaged: IndexError, struct.error, ...
         raise BadReport(f"is a zip file that cannot be read: {exc}") from exc
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    members = archive.infolist()
+    if len(members) > MAX_MEMBERS:
+        raise BadReport(f"is a zip file of more than {MAX_MEMBERS} files")
+    found = [info for info in members if info.filename.lower().endswith(".xml")]
+    if not found:
+        raise BadReport("is a zip file that holds no XML")
+    return found
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:

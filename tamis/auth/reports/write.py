@@ -113,8 +113,8 @@ def _results(parent: Element, row: Row, old: bool) -> None:
         _text(dkim, "result", signature.result)
     for sender in row.senders[:1]:
         _sender(parent, sender.domain, sender.scope, sender.result)
-    if old and not row.senders:  # which wants at least one
-        _sender(parent, row.envelope_from, "mfrom", "none")
+    if old and not row.senders:  # which wants at least one, of some domain
+        _sender(parent, row.envelope_from or row.header_from, "mfrom", "none")
 
 
 def _sender(parent: Element, domain: str, scope: str, result: str) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ _QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,40}")
 
 class HoldQueue:
     """Of the Postfix with the configuration directory *postfix*, "" for its default. journal: where reasons are since
-    then, None for nowhere."""
+    then, None for nowhere. needed: messages are held there; otherwise it is no failure that there is none."""
 
-    def __init__(self, postfix: str, journal: Path | None, since_s: float) -> None:
+    def __init__(self, postfix: str, journal: Path | None, since_s: float, *, needed: bool = True) -> None:
         self._postfix = postfix
+        self._needed = needed
         self._journal = journal
         self._since_s = since_s
 
@@ -42,7 +44,11 @@ class HoldQueue:
 
     def item(self, name: str) -> Item:
         """See `places.Place`."""
-        found = next((item for item in self.items() if item.id == name), None) if _QUEUE_ID.fullmatch(name) else None
+        found = (
+            next((item for item in self.items() if item.id == name), None)
+            if _QUEUE_ID.fullmatch(name)
+            else None
+        )
         if found is None:
             raise Missing(name)
         return found
@@ -56,7 +62,9 @@ class HoldQueue:
         """See `places.Place`. Postfix releases a message for all its recipients."""
         item = self.item(name)
         if recipients or to:
-            raise TempFail("4.3.0", f"{name} is in Postfix's hold queue, and goes to all its recipients or none")
+            raise TempFail(
+                "4.3.0", f"{name} is in Postfix's hold queue, and goes to all its recipients or none"
+            )
         self._run("postsuper", "-H", name)
         if any(item.id == name for item in self.items()):
             raise TempFail("4.3.0", f"{name} is still on hold")
@@ -70,7 +78,14 @@ class HoldQueue:
             raise TempFail("4.3.0", f"{name} could not be deleted")
 
     def _queue(self) -> Iterator[dict[str, Any]]:
-        for line in self._run("postqueue", "-j").splitlines():
+        try:
+            lines = self._run("postqueue", "-j").splitlines()
+        except TempFail as exc:
+            if self._needed:
+                raise
+            print(f"tamis quarantine: the hold queue cannot be looked at: {exc.text}", file=sys.stderr)
+            return
+        for line in lines:
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -88,7 +103,9 @@ class HoldQueue:
             raise TempFail("4.3.0", f"{program} cannot be run: {exc}") from exc
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise TempFail("4.3.0", said[-1] if said else f"{program} has failed with status {done.returncode}")
+            raise TempFail(
+                "4.3.0", said[-1] if said else f"{program} has failed with status {done.returncode}"
+            )
         return done.stdout
 
     def _reasons(self, wanted: set[str]) -> dict[str, Record]:
@@ -110,7 +127,9 @@ def _item(entry: dict[str, Any], reasons: dict[str, Record]) -> Item:
     known = reasons.get(name)
     said = known.text if known else lambda _name: ""
     recipients = tuple(str(each.get("address", "")) for each in entry.get("recipients", ()))
-    held_for = next((str(each["delay_reason"]) for each in entry.get("recipients", ()) if each.get("delay_reason")), "")
+    held_for = next(
+        (str(each["delay_reason"]) for each in entry.get("recipients", ()) if each.get("delay_reason")), ""
+    )
     sender = str(entry.get("sender", ""))
     return Item(
         id=name,

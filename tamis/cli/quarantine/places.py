@@ -15,7 +15,7 @@ from tamis.cli.programs import assemble_of
 from tamis.cli.quarantine.hold import HoldQueue
 from tamis.cli.quarantine.item import Item, Missing
 from tamis.config.load import default_path, load
-from tamis.outcome import EX_UNAVAILABLE
+from tamis.outcome import EX_OK, EX_UNAVAILABLE
 
 if TYPE_CHECKING:
     from milters.config import Root
@@ -93,7 +93,12 @@ def open_places(args: argparse.Namespace) -> Places:
     config = root.milter.quarantine
     hostname = root.hostname or socket.getfqdn()
     since_s = time.time() - (config.keep or 365 * 86400.0)
-    hold = HoldQueue(config.postfix, root.journal.path if root.journal.enabled else None, since_s)
+    hold = HoldQueue(
+        config.postfix,
+        root.journal.path if root.journal.enabled else None,
+        since_s,
+        needed=config.to == "hold",
+    )
     places: list[Place] = []
     if config.to == "directory":
         places.append(Directory(config, hostname))
@@ -107,8 +112,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
 
 
-def told(failed: list[str], found_none: bool) -> int:
-    """The exit status after sentences about what failed, which are on standard error."""
-    for sentence in failed:
+def told(sentences: list[str], found_none: bool) -> int:
+    """The exit status of a command. sentences: what failed, for standard error. found_none: a name was none."""
+    for sentence in sentences:
         print(f"tamis quarantine: {sentence}", file=sys.stderr)
-    return EX_UNAVAILABLE if failed else NOT_FOUND if found_none else 0
+    return EX_UNAVAILABLE if sentences else NOT_FOUND if found_none else EX_OK

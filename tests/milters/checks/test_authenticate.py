@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from milters.checks.authenticate import MAX_FIELDS, Authenticate
+from tamis.auth.psl import suffix_list
 from tamis.check import Services
 from tamis.dns import ZoneResolver
 from tamis.errors import TempFail
@@ -188,3 +189,14 @@ def test_organizations_by_the_list() -> None:
     assert "dmarc=pass header.from=sub.example.org" in written(judge(check, with_(GOOD, message=message)))
     with pytest.raises(TempFail):
         judge(Authenticate(organizational_domain="suffix-list", suffix_list="/nowhere"), GOOD)
+
+
+def test_the_list_is_read_when_the_configuration_is_and_not_while_mail_waits() -> None:
+    suffix_list.cache_clear()
+    check = Authenticate(organizational_domain="suffix-list")
+    assert list(check.problems()) == []
+    read = suffix_list.cache_info().misses
+    assert "dmarc=" in written(judge(check, GOOD))
+    assert (read, suffix_list.cache_info().misses) == (1, 1)
+    unread = Authenticate(organizational_domain="suffix-list", suffix_list="/nowhere")
+    assert list(unread.problems()) == ["suffix_list: public suffix list: No such file or directory"]

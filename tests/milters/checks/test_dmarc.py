@@ -97,9 +97,7 @@ WANTED = {"none": "pass", "quarantine": "pass quarantine", "reject": "reject"}
 @pytest.mark.parametrize("result", ["pass", "fail", "temperror"])
 @pytest.mark.parametrize("override", [None, *POLICIES])
 @pytest.mark.parametrize("testing", [False, True])
-def test_every_policy_result_and_override(
-    policy: str, result: str, override: str | None, testing: bool
-) -> None:
+def test_every_policy_result_and_override(policy: str, result: str, override: Any, testing: bool) -> None:
     fact = judged(policy, result, tags="; t=y" if testing else "")
     verdict = judge(Dmarc(override={"example.org": override} if override else {}), facts(fact))
     asked = override or POLICIES[max(0, POLICIES.index(policy) - testing)]
@@ -139,8 +137,8 @@ def test_a_score_and_a_tag_are_for_those_behind() -> None:
 
 
 UNPROVEN = SpfResult("fail", "mfrom", "bounces.example.net")
-LIST = {"mailing_lists": ("example.net",)}
-FORWARDER = {"trusted_forwarders": (ip_network("192.0.2.0/24"),)}
+LIST: dict[str, Any] = {"mailing_lists": ("example.net",)}
+FORWARDER: dict[str, Any] = {"trusted_forwarders": (ip_network("192.0.2.0/24"),)}
 
 
 @pytest.mark.parametrize(
@@ -232,11 +230,22 @@ def test_a_from_that_is_not_one_address(bad_from: Any, expected: str) -> None:
     assert done(judge(Dmarc(bad_from=bad_from), facts(fact))) == expected
 
 
+def test_two_authors_are_excused_by_nobody() -> None:
+    fact = judged("reject", "permerror", disposition="reject", reason="2 From fields")
+    assert done(judge(Dmarc(**LIST, **FORWARDER), facts(fact))) == "reject"
+    nobody = judged("", "permerror", reason="2 From fields")
+    known = facts(nobody, mailfrom=SpfResult("pass", "mfrom", "example.org"))
+    assert done(judge(Dmarc(override={"example.org": "reject"}), known)) == "reject"
+
+
 def test_a_record_that_is_wrong_is_no_bad_from() -> None:
     record = parse("example.org", b"v=DMARC1; p=maybe")
     fact = DmarcResult(result="permerror", from_domain="example.org", record=record, reason=record.problem)
     assert record.problem
     assert done(judge(Dmarc(bad_from="reject"), facts(fact))) == "pass"
+    strict = Dmarc(override={"example.org": "reject"})
+    assert done(judge(strict, facts(fact))) == "reject"
+    assert done(judge(strict, facts(fact, mailfrom=SpfResult("pass", "mfrom", "example.org")))) == "pass"
 
 
 def test_no_answer_is_no_failure_unless_the_site_would_rather_wait() -> None:
@@ -275,16 +284,20 @@ RUA = ReportsConfig(collect="rua")
         ({}, judged("none"), "none", []),
         ({}, judged("quarantine", tags="; t=y; rua=mailto:a@example.org"), "none", ["policy_test_mode"]),
         ({"reject": "pass"}, judged("reject"), "none", ["local_policy"]),
-        ({"reject": "junk"}, judged("reject"), "quarantine", []),
+        ({"reject": "junk"}, judged("reject"), "quarantine", ["local_policy"]),
+        ({"override": {"example.org": "reject"}}, judged("reject"), "reject", []),
+        ({"override": {"example.org": "reject"}}, judged("none"), "reject", ["local_policy"]),
         ({"override": {"example.org": "none"}}, judged("reject"), "none", ["local_policy"]),
         (LIST, judged("reject"), "none", ["mailing_list"]),
         (FORWARDER, judged("reject"), "none", ["trusted_forwarder"]),
-        ({}, judged("reject", "temperror"), "none", []),
+        ({}, judged("reject", "temperror"), "none", ["other"]),
+        ({}, judged("none", "temperror"), "none", []),
     ],
 )
 def test_reports_tell_what_was_done_and_why(
     options: dict[str, Any], fact: DmarcResult, disposition: str, reasons: list[str]
 ) -> None:
+    """Where it is not what the policy asks for there must be a reason (RFC 9990 section 3.1.1.8)."""
     ((row, number),) = rows(Dmarc(reports=RUA, **options), facts(fact), count=2)
     assert number == 2
     assert (row.disposition, [reason.kind for reason in row.reasons]) == (disposition, reasons)

@@ -63,7 +63,7 @@ def found(field: str | bytes, one: From | None = None, **known: Any) -> set[str]
         ("From: c@other.test (boss@example.org)", {"name_address", "protected_name"}),
         ("From: =?utf-8?q?boss=40example=2Eorg?= <c@other.test>", {"name_address", "protected_name"}),
         ("From: =?utf-8?b?PGJvc3NAZXhhbXBsZS5vcmc+?= <c@other.test>", {"name_address", "protected_name"}),
-        ("From: boss＠example.org <c@other.test>", {"name_address", "protected_name", "malformed"}),
+        ("From: boss＠example.org <c@other.test>", {"name_address", "protected_name"}),
         ('From: "Example.org support" <c@other.test>', {"protected_name"}),
         ("From: Ann Smith <c@other.test>", {"protected_name"}),
         ("From: =?utf-8?q?=D0=90nn_Smith?= <c@other.test>", {"protected_name"}),

@@ -177,6 +177,26 @@ def test_a_list_server_of_ours_goes_on_with_the_chain_that_it_breaks(check: Seal
     assert b"arc=pass" in fact.hops[1].results
 
 
+def test_results_of_the_arrival_are_sealed_where_authenticate_has_new_ones(check: Seal) -> None:
+    """It sees the list server, whose results are no news."""
+    _, first = sealed(check, authenticated(stranger()))
+    local = stranger(relisted(bytes(first.raw), b"pass"), client_address="127.0.0.1")
+    verdict, message = sealed(check, authenticated(local))
+    assert verdict.reason == "sealed_pass"
+    hop = chain(message).hops[1]
+    assert b"spf=pass smtp.mailfrom=b@example.net" in hop.results
+    assert b"spf=fail" not in hop.results
+
+
+def test_a_sender_cannot_say_what_became_of_the_chain(check: Seal) -> None:
+    _, first = sealed(check, authenticated(stranger()))
+    raw = bytes(first.raw).replace(b"Hello", b"Hullo")
+    forged = (OURS % b"fail").replace(b"b@example.net; arc=fail", b'"; arc=pass"@example.net')
+    kept = b"".join(f.raw for f in Message(raw).headers if f.name != "Authentication-Results")
+    verdict, _ = sealed(check, stranger(forged + kept + b"\r\nHullo\r\n", client_address="127.0.0.1"))
+    assert verdict.reason == "sealed_fail"
+
+
 @pytest.mark.parametrize(("said", "status"), [(b"pass", "none"), (b"none", "none"), (b"fail", "none")])
 def test_where_there_is_no_chain_its_state_is_none(check: Seal, said: bytes, status: str) -> None:
     verdict, message = sealed(check, stranger(OURS % said + RAW, client_address="127.0.0.1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from milters.checks.authenticate import Authenticate
 from milters.checks.sign import Sign
 from tamis.auth.keys import make_key
-from tamis.mail.message import Message
+from tamis.mail.message import Message, Spool
 from tamis.transaction import Findings, Transaction
 from tamis.verdict import PASS, AddHeader, ChangeHeader, Kind, RemoveHeader, ReplaceBody
 from tests.milters.signing import NOW, RAW, entry, leaving, run, services, verified, zone
@@ -132,6 +133,52 @@ def test_the_sender_stands_in_for_an_author_nobody_has_a_key_for(tmp_path: Path)
         )
 
 
+LOCAL = {"sasl_username": "", "client_address": "127.0.0.1"}
+OURS = b"Authentication-Results: mx.example.org;\r\n\t"
+
+
+@pytest.mark.parametrize(
+    ("fields", "signs"),
+    [
+        (b"", True),
+        (OURS + b"none\r\n", True),
+        (OURS + b"auth=pass smtp.auth=ann\r\n", True),
+        (
+            OURS + b"spf=fail smtp.mailfrom=x@y; dkim=pass;\r\n\tdmarc=pass header.from=example.org\r\n",
+            True,
+        ),
+        (OURS + b"spf=pass smtp.mailfrom=x@evil.example; dmarc=fail header.from=example.org\r\n", False),
+        (OURS + b'spf=pass smtp.mailfrom="\\"; dmarc=pass \\""@evil.example; dmarc=fail\r\n', False),
+        (OURS + b"spf=pass; dmarc=none header.from=example.net\r\n", True),
+        (
+            OURS
+            + b"dmarc=none header.from=example.net\r\n"
+            + OURS
+            + b"dmarc=fail header.from=example.org\r\n",
+            False,
+        ),
+        (OURS + b'spf=pass reason="x; auth=pass"; dmarc=none\r\n', False),
+        (b"Authentication-Results: mx.example.net; dmarc=fail\r\n", True),
+    ],
+)
+def test_what_is_only_sent_on_is_signed_for_nobody_who_was_not_vouched_for(
+    check: Sign, fields: bytes, signs: bool
+) -> None:
+    """A forged author whose mail a Sieve script redirects would else leave with our signature."""
+    verdict = run(check, txn(fields + RAW, **LOCAL), services())
+    assert (bool(verdict.edits), verdict.reason) == (signs, "signed" if signs else "foreign")
+    assert run(check, txn(fields + RAW), services()).edits, "a login vouches"
+
+
+def test_a_forged_sender_is_not_vouched_for_either(tmp_path: Path) -> None:
+    """The envelope is kept by who sends a message on."""
+    check = make(tmp_path, fallback="sender")
+    for writer in (b"x@example.com", b"x@a.example, y@b.example"):
+        raw = OURS + b"spf=fail; dmarc=fail header.from=example.com\r\nFrom: " + writer + b"\r\n\r\n"
+        verdict = run(check, txn(raw, **LOCAL), services())
+        assert (verdict.edits, verdict.reason) == ((), "foreign")
+
+
 def test_nobody_can_add_what_people_see(check: Sign) -> None:
     one = txn()
     sent = bytes(leaving(one, run(check, one, services())).raw)
@@ -164,6 +211,30 @@ def test_long_lines_are_signed_as_smtp_sends_them(check: Sign) -> None:
         b"x" * 3000, b"x" * 998 + b"\r\n " + b"x" * 997 + b"\r\n " + b"x" * 997 + b"\r\n " + b"x" * 8
     )
     assert {f.result for f in verified(Message(broken), RECORDS)} == {"pass"}
+
+
+def test_a_field_that_postfix_may_have_cut_is_not_covered(check: Sign) -> None:
+    one = txn(RAW.replace(b"Subject: one", b"Subject: " + b"word " * 12_000))
+    facts = verified(leaving(one, run(check, one, services())), RECORDS)
+    assert [fact.result for fact in facts] == ["pass", "pass"]
+    assert "subject" not in facts[0].fields
+    one = txn(b"From: " + b"(word) " * 9_000 + b"ann@example.org\r\n\r\n")
+    assert run(check, one, services()).reason == "no_author"
+
+
+def test_signing_copies_no_body(check: Sign) -> None:
+    spool = Spool()
+    spool.write(RAW)
+    for _ in range(200):
+        spool.write(b"a line of text that is as long as most lines are\r\n" * 2000)
+    one = Transaction(message=spool.finish(), sasl_username="ann")
+    one.findings.edits.append(AddHeader("X-Seen", "yes"))
+    tracemalloc.start()
+    verdict = run(check, one, services())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert verdict.reason == "signed"
+    assert peak < 6 << 20, "the header section may take 4 MiB"
 
 
 def test_a_large_message_is_signed_beside_the_others(check: Sign) -> None:

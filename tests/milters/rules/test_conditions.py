@@ -118,6 +118,21 @@ def test_findings_of_earlier_checks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        ("lookalike", True),
+        ("protected_name", True),
+        ("/^prot/", True),
+        ("name", False),
+        ("!lookalike", False),
+    ],
+)
+def test_of_several_findings_of_a_check_one_is_enough(texts: str, wanted: bool) -> None:
+    found = Findings(results={"from": ("pass", "lookalike,protected_name")})
+    assert holds(when(check={"from": texts}), findings=found) is wanted
+
+
+@pytest.mark.parametrize(
     "raw", [b"", b"\r\n", b"no header", b"Content-Type: multipart/mixed\r\n\r\n", b"\0\xff"]
 )
 def test_any_message_can_be_asked_about(raw: bytes) -> None:

@@ -216,6 +216,14 @@ def test_huge_numbers_of_rspamd_are_no_trap(length: int) -> None:
         rspamd.read(http(b'{"score": ' + digits + b', "required_score": 2, "action": "reject"}'))
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "needed"), [({"reject": 15, "add header": 6.5}, 6.5), ({"reject": 15}, 15.0), ([], 15.0)]
+)
+def test_what_is_needed_is_where_marks_begin_if_rspamd_tells(thresholds: Any, needed: float) -> None:
+    body = {"score": 1, "required_score": 15, "action": "reject", "thresholds": thresholds}
+    assert rspamd.read(http(json.dumps(body).encode())).needed == needed
+
+
 @pytest.mark.parametrize("symbols", [[], "x", {"A": {"score": "x"}}, {"A": {"score": 1e999}}, {"A": []}])
 def test_symbols_are_a_comment_and_never_a_reason_to_fail(symbols: Any) -> None:
     body = {"score": 1, "required_score": 2, "action": "reject", "symbols": symbols}

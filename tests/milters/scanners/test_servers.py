@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from milters.scanners import clamd, servers
+from milters.scanners.address import parse
 from milters.scanners.clamd import Scan
 from milters.scanners.question import MAX_ANSWER_BYTES
 from milters.scanners.servers import ADVICE, Order, Patience, Servers
@@ -185,6 +189,36 @@ def test_fifty_at_once(path: Path | None) -> None:
         assert fake.requests == [CONTENT] * 50
 
 
+def test_a_queue_that_is_full_is_waited_for() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="tamis-test-") as directory,
+        socket.socket(socket.AF_UNIX) as slow,
+    ):
+        path = f"{directory}/socket"
+        slow.bind(path)
+        slow.listen(0)
+        waiting = socket.socket(socket.AF_UNIX)
+        waiting.connect(path)
+
+        def serve() -> None:
+            for _ in range(2):
+                with slow.accept()[0] as connection, contextlib.suppress(ConnectionError):
+                    clamd_request(connection)
+                    connection.sendall(CLEAN)
+
+        async def law() -> None:
+            of = Servers("clamd", servers.fit((f"unix:{path}",)), "first", Patience(5.0, 5.0))
+            asking = asyncio.create_task(of.ask(SCAN, Log.null()))
+            done, _ = await asyncio.wait([asking], timeout=0.1)
+            assert not done
+            waiting.close()
+            server = asyncio.create_task(asyncio.to_thread(serve))
+            assert await asking == Scan()
+            await server
+
+        asyncio.run(law())
+
+
 def test_what_fails_is_logged_once_as_news_and_with_its_server() -> None:
     lines: list[str] = []
     with Fake(clamd_request, says(b"evil\r\nlevel=error\0")) as fake:
@@ -216,6 +250,52 @@ def test_the_doctor_hears_of_each_server() -> None:
             (f"clamd at {silent.address} is silent", ADVICE),
             (f"clamd at {gone.address} does not answer: Connection refused", ADVICE),
         ]
+
+
+def test_a_server_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name's addresses are tried in turn; one that nobody knows is a failure like others."""
+    with Fake(clamd_request, says(FOUND)) as fake:
+        port = int(fake.address.rpartition(":")[2])
+
+        async def found(_loop: object, host: str, port: int, **_: object) -> list[Any]:
+            if host != "clamd.internal":
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", port)),
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+            ]
+
+        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", found)
+        specs = (f"inet:nobody.internal:{port}", f"inet:clamd.internal:{port}")
+        of = Servers("clamd", servers.fit(specs), "first", QUICK)
+        assert asyncio.run(asked(of)) == [Scan("Evil")]
+        assert asyncio.run(of.pinged(clamd.ping()))[0] == (
+            f"clamd at inet:nobody.internal:{port} does not answer: Name or service not known", ADVICE
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("inet:clamd:3310", "inet:clamd:3310"),
+        ("inet:a-1.b_c.example:1", "inet:a-1.b_c.example:1"),
+        ("inet:localhost:3310", "inet:127.0.0.1:3310"),
+        ("inet:[::1]:3310", "inet:[::1]:3310"),
+        ("unix:/run/clamd", "unix:/run/clamd"),
+    ],
+)
+def test_addresses_that_can_be(text: str, written: str) -> None:
+    assert str(parse(text)) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "clamd:1", "inet:clamd", "inet:clamd:65536", "inet:-a:1", "inet:a b:1", "inet:1.2.3:1", "inet:a/b:1",
+     "inet::1", "inet:a.:1", "inet:" + "a" * 300 + ":1"],
+)  # fmt: skip
+def test_addresses_that_cannot_be(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse(text)
 
 
 def test_addresses_that_are_none_are_told() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -80,3 +81,25 @@ def test_a_zone_line_holds_strings_of_255_at_most() -> None:
     line = zone_line("s._domainkey.a.example", "x" * 600)
     assert max(text.count("x") for text in line.splitlines()) == 255
     assert line.count("x") - line.count("example") == 600
+
+
+def test_a_damaged_key_is_refused() -> None:
+    """It would sign what nobody can verify. (With one number of these wrong OpenSSL finds another way.)"""
+    assert isinstance(RSA.key, rsa.RSAPrivateKey)
+    whole = RSA.key.private_numbers()
+    numbers = {name: getattr(whole, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
+    numbers["d"] += 2
+    numbers["dmp1"] += 2
+    damaged = rsa.RSAPrivateNumbers(**numbers, public_numbers=whole.public_numbers)
+    key = damaged.private_key(unsafe_skip_rsa_key_validation=True)
+    with pytest.raises(BadKey, match="damaged"):
+        load_key(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_key_of_4096_bits_is_read_in_no_time() -> None:
+    """Thousands of domains have thousands of them, and SIGHUP reads all."""
+    pem = make_key("rsa", 4096).pem
+    began = time.process_time()
+    for _ in range(10):
+        load_key(pem)
+    assert time.process_time() - began < 0.5

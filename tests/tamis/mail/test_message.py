@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamis.mail.message import Message, Spool
+from tamis.mail.message import FREE_BYTES, GRANT_BYTES, Memory, Message, Spool
 
 ROOT = Path(__file__).parent.parent.parent.parent
 RAW = b"Subject: caf\xe9\r\nTo: a@b\n\nbody\r\n.\r\n\0last line"
@@ -86,3 +86,30 @@ def test_a_large_message_costs_little_memory() -> None:
     message = spooled([b"Subject: x\n\n", *[b"y" * 65536] * 640], 1 << 20)
     assert message.headers.first("subject") == b"x"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def test_what_spools_hold_together_is_bounded_and_given_back() -> None:
+    memory = Memory(GRANT_BYTES)
+    first, second = Spool(memory=memory), Spool(memory=memory)
+    for spool in (first, second):
+        spool.write(b"x" * (FREE_BYTES + 1))
+    assert isinstance(first.finish().raw, bytes)
+    assert isinstance(second.finish().raw, mmap.mmap), "there was no memory left"
+    third = Spool(memory=memory)
+    third.write(b"x" * FREE_BYTES)
+    assert isinstance(third.finish().raw, bytes), "a small one needs none"
+    first.close()
+    first.close()
+    second.close()
+    assert memory.take(GRANT_BYTES)
+    assert not memory.take(1)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("rest", [b"", b"Not: a field"])
+def test_a_header_section_on_disk_ends_where_it_does_in_memory(line_end: bytes, rest: bytes) -> None:
+    raw = line_end.join([b"A: 1", b"B: 2", b" folded", b"", rest, b"", b"x" * 100])
+    mapped = spooled([raw], 10)
+    assert isinstance(mapped.raw, mmap.mmap)
+    assert list(mapped.headers) == list(Message(raw).headers)
+    assert mapped.body_offset == Message(raw).body_offset == raw.index(line_end * 2) + 2 * len(line_end)

@@ -56,7 +56,13 @@ _SHARED: dict[str, Shape] = {
 RFC9990: dict[str, Shape] = _SHARED | {
     "feedback": (
         "sequence",
-        {"version": MAYBE, "report_metadata": ONE, "policy_published": ONE, "extension": MAYBE, "record": SOME},
+        {
+            "version": MAYBE,
+            "report_metadata": ONE,
+            "policy_published": ONE,
+            "extension": MAYBE,
+            "record": SOME,
+        },
     ),
     "feedback/report_metadata": (
         "all",
@@ -120,7 +126,9 @@ RFC7489: dict[str, Shape] = _SHARED | {
 }
 
 
-def complaints(element: Element, shapes: dict[str, Shape], namespace: str = "", parent: str = "") -> list[str]:
+def complaints(
+    element: Element, shapes: dict[str, Shape], namespace: str = "", parent: str = ""
+) -> list[str]:
     """Where *element* is not of its shape."""
     space, _, name = element.tag.rpartition("}")
     path = f"{parent}/{name}" if parent else name

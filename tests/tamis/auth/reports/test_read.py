@@ -9,8 +9,11 @@ import io
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tamis.auth.reports import unpack
 from tamis.auth.reports.mail import Letter
@@ -31,7 +34,11 @@ def zipped(name: str = "r.xml", document: bytes = DOCUMENT, kind: int = zipfile.
 
 def mailed(octets: bytes, kind: str = "application/octet-stream") -> bytes:
     body = base64.encodebytes(octets)
-    head = b"From: a@b\nSubject: report\nContent-Type: " + kind.encode() + b"\nContent-Transfer-Encoding: base64\n\n"
+    head = (
+        b"From: a@b\nSubject: report\nContent-Type: "
+        + kind.encode()
+        + b"\nContent-Transfer-Encoding: base64\n\n"
+    )
     return head + body
 
 
@@ -97,7 +104,9 @@ LAUGHS = (
     + b"".join(b'<!ENTITY %c "%s">' % (c, b"&%c;" % (c - 1) * 10) for c in range(ord("b"), ord("k")))
     + b"]><feedback><policy_published><domain>&j;</domain></policy_published></feedback>"
 )
-HUGE = b"<feedback>" + b"<record><row><source_ip>" + b"x" * 100_000 + b"</source_ip></row></record></feedback>"
+HUGE = (
+    b"<feedback>" + b"<record><row><source_ip>" + b"x" * 100_000 + b"</source_ip></row></record></feedback>"
+)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +157,15 @@ def lying() -> bytes:
     return bytes(raw)
 
 
+def nameless() -> bytes:
+    """A zip file with a member that has no name."""
+    raw = bytearray(zipped("r.xml"))
+    at = raw.rindex(b"PK\x01\x02")
+    raw[at + 28 : at + 30] = b"\0\0"
+    raw[at + 30 : at + 32] = b"\5\0"
+    return bytes(raw)
+
+
 def crowded() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -163,6 +181,7 @@ def crowded() -> bytes:
         (lambda: zipped(document=b"<feedback>" + b" " * (40 << 20)), "expands beyond measure"),
         (lying, "expands beyond measure|cannot be read"),
         (crowded, "zip file of more than"),
+        (nameless, "holds no XML|cannot be read"),
         (lambda: zipped(kind=zipfile.ZIP_LZMA), "unusual way"),
         (lambda: gzip.compress(DOCUMENT)[:-20], "cut off"),
         (lambda: gzip.compress(DOCUMENT)[:12] + b"\xff" * 50, "damaged|cut off"),
@@ -174,9 +193,9 @@ def crowded() -> bytes:
     ],
 )
 def test_hostile_and_broken_archives_are_refused(make: Callable[[], bytes], complaint: str) -> None:
+    raw = make()
     with pytest.raises(BadReport, match=complaint):
-        for document in documents(make()):
-            read(document)
+        [read(document) for document in documents(raw)]
 
 
 def test_a_file_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,3 +211,18 @@ def test_a_large_report_is_read_in_good_time() -> None:
     started = time.process_time()
     assert len(read(document).records) == 5003
     assert time.process_time() - started < 5
+
+
+@given(
+    seed=st.sampled_from([DOCUMENT, gzip.compress(DOCUMENT), zipped(), letter(), forwarded()]),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), st.binary(max_size=20)), max_size=5),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_it_is_read_or_refused(seed: bytes, changes: list[tuple[float, int, bytes]]) -> None:
+    raw = seed
+    for place, length, octets in changes:
+        at = int(place * len(raw))
+        raw = raw[:at] + octets + raw[at + length :]
+    with suppress(BadReport):
+        for document in documents(raw):
+            read(document)

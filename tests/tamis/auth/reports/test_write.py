@@ -31,7 +31,7 @@ def test_the_form_of_rfc_7489_is_kept() -> None:
     found = read(document)
     assert [row.disposition for row, _ in found.records] == ["none", "none", "reject"]
     assert [reason.kind for reason in found.records[0][0].reasons] == ["mailing_list", "sampled_out"]
-    assert found.records[2][0].senders == (Sender("", "none"),)
+    assert found.records[2][0].senders == (Sender("example.org", "none"),)
     assert found.published.pct == "100"
 
 
@@ -44,7 +44,10 @@ def test_nothing_that_strangers_send_becomes_markup(
     organization: str, comment: str, domain: str, form: Form
 ) -> None:
     row = replace(
-        ROW, header_from=domain, reasons=(Reason("other", comment),), signatures=(Signature(domain, comment, "none"),)
+        ROW,
+        header_from=domain,
+        reasons=(Reason("other", comment),),
+        signatures=(Signature(domain, comment, "none"),),
     )
     document = xml(replace(REPORT, organization=organization, records=((row, 1),)), form)
     shapes = RFC9990 if form == "rfc9990" else RFC7489
@@ -61,7 +64,8 @@ def test_the_attachment_is_named_as_the_rfc_says_and_the_same_each_time() -> Non
 @pytest.mark.parametrize("row", [ROW, BARE])
 def test_a_row_is_a_line_and_back(row: Row) -> None:
     line = encode(row)
-    assert line.isascii() and line.isprintable()
+    assert line.isascii()
+    assert line.isprintable()
     assert decode(line) == row
 
 
@@ -81,4 +85,6 @@ def test_what_we_have_not_written_is_refused(text: str) -> None:
 def test_a_report_without_a_record_is_no_report() -> None:
     """RFC 9990 wants one at least; `tamis dmarc report` sends none without."""
     empty: Report = replace(REPORT, records=())
-    assert complaints(fromstring(xml(empty, "rfc9990")), RFC9990, NAMESPACE) == ["feedback: record stands 0 times"]
+    assert complaints(fromstring(xml(empty, "rfc9990")), RFC9990, NAMESPACE) == [
+        "feedback: record stands 0 times"
+    ]

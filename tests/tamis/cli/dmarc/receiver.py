@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
@@ -14,7 +14,7 @@ class Receiver:
     """server: its address. said: envelope commands, lower case. messages: with CRLF, dots undone.
 
     refuse: a word of a RCPT that is answered with 550. mute: hangs up after the data, whose fate is then unknown.
-    rude: answers QUIT with 421."""
+    rude: answers QUIT with 421. arrived: a message has; answer: then its sender is told."""
 
     server: str = ""
     refuse: str = ""
@@ -22,6 +22,11 @@ class Receiver:
     rude: bool = False
     said: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    answer: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answer.set()
 
     @property
     def recipients(self) -> list[str]:
@@ -49,9 +54,12 @@ def receiving() -> Iterator[Receiver]:
                     self.wfile.write(b"354 go\r\n")
                     lines = [text.removeprefix(b".") for text in iter(self.rfile.readline, b".\r\n")]
                     found.messages.append(b"".join(lines))
+                    found.arrived.set()
+                    found.answer.wait()
                     if found.mute:
                         return
-                    self.wfile.write(b"250 ok\r\n")
+                    with suppress(OSError):  # he may be dead
+                        self.wfile.write(b"250 ok\r\n")
                 elif line == "quit":
                     self.wfile.write(b"421 no\r\n" if found.rude else b"221 bye\r\n")
                     return

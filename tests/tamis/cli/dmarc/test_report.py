@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import email
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -167,7 +169,7 @@ def test_every_destination_that_may_get_one(
     assert receiver.recipients == ["agg@example.org", "in@reports.example"]
     out = capsys.readouterr().out
     assert "a@victim.example: victim.example does not say that it wants the reports" in out
-    assert "tiny@example.org: " in out and "more than it takes (1024)" in out
+    assert "more than it takes (1024)" in out
 
 
 def test_dns_that_does_not_answer_is_asked_by_the_next_run(house: House, receiver: Receiver) -> None:
@@ -210,7 +212,7 @@ def test_a_mail_of_unknown_fate_is_not_sent_again_by_itself(
     assert "--resend sends it again" in capsys.readouterr().out
     assert len(receiver.messages) == 1
     assert house.report("--resend") == 0
-    first, second = ([*documents(raw)][0] for raw in receiver.messages)
+    first, second = (next(documents(raw)) for raw in receiver.messages)
     assert first == second, "the same report under the same name, so that the receiver can tell"
     assert house.report("--resend") == 0
     assert len(receiver.messages) == 2
@@ -221,6 +223,22 @@ def test_a_server_that_parts_rudely_has_taken_the_mail(house: House, receiver: R
     receiver.rude = True
     assert house.report() == 0
     assert house.report() == 0
+    assert len(receiver.messages) == 1
+
+
+def test_a_run_that_is_killed_while_it_sends_leaves_doubt_and_no_second_mail(
+    house: House, receiver: Receiver
+) -> None:
+    house.collect("mailto:agg@example.org")
+    receiver.answer.clear()
+    config, zone = house.directory / "tamis.toml", house.directory / "zone.yaml"
+    words = ["dmarc", "report", "-c", str(config), "--dns", str(zone)]
+    process = subprocess.Popen([sys.executable, "-m", "tamis.cli", *words])
+    assert receiver.arrived.wait(30)
+    process.kill()
+    process.wait()
+    receiver.answer.set()
+    assert house.report() == 1
     assert len(receiver.messages) == 1
 
 
@@ -282,7 +300,7 @@ def test_by_sendmail(house: House, tmp_path: Path) -> None:
     house.collect("mailto:agg@example.org")
     assert house.report() == 0
     assert (tmp_path / "words").read_text() == "-f dmarc@mx.test -- agg@example.org\n"
-    assert len(read([*documents((tmp_path / "mail").read_bytes())][0]).records) == 2
+    assert len(read(next(documents((tmp_path / "mail").read_bytes()))).records) == 2
 
 
 def test_what_cannot_be_is_told_before_anything_is_done(
