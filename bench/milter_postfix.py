@@ -56,7 +56,10 @@ def _round(root: Path, servers: Sequence[Server], message: Path, count: int, tit
         before, begun = sum(cpu_s(pid) for _, pid in servers), time.monotonic()
         command = ["smtp-source", "-m", str(count), "-s", str(SESSIONS), "-F", str(message), "-M", "mx.example.org",
                    "-f", "a@example.org", "-t", "b@bench.example", f"127.0.0.1:{port}"]  # fmt: skip
-        subprocess.run(command, check=True, timeout=DEADLINE_S)
+        try:
+            subprocess.run(command, check=True, timeout=DEADLINE_S)
+        except subprocess.SubprocessError as exc:
+            raise RuntimeError(f"{title}: {exc}\n{(root / 'log').read_text()[-2000:]}") from exc
         while any(_waiting(root / "spool")):
             if time.monotonic() - begun > DEADLINE_S:
                 raise RuntimeError(f"{title}: the queue does not get empty")

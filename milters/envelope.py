@@ -11,10 +11,11 @@ from tamis.verdict import AddRecipient, ChangeSender, Edit, RemoveRecipient
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Addresses without brackets; each recipient once."""
+    """Addresses without brackets; each recipient once. silent: those of whom nobody hears."""
 
     sender: str
     recipients: tuple[str, ...]
+    silent: tuple[str, ...] = ()
 
 
 def envelope(txn: Transaction, edits: Iterable[Edit]) -> Envelope:
@@ -24,4 +25,5 @@ def envelope(txn: Transaction, edits: Iterable[Edit]) -> Envelope:
     removed = {e.address for e in edits if isinstance(e, RemoveRecipient)}
     kept = [address for address in txn.recipients if address not in removed]
     added = [e.address for e in edits if isinstance(e, AddRecipient)]
-    return Envelope(sender, tuple(dict.fromkeys([*kept, *added])))
+    silent = tuple(dict.fromkeys(e.address for e in edits if isinstance(e, AddRecipient) and e.silent))
+    return Envelope(sender, tuple(dict.fromkeys([*kept, *added])), silent)

@@ -21,7 +21,7 @@ from tamis.mail.message_id import message_id_of
 from tamis.outcome import TABLE, clean, status_of
 from tamis.pipeline import Decision
 from tamis.transaction import Findings, Stage, Transaction
-from tamis.verdict import Kind, Verdict
+from tamis.verdict import PASS, Kind, Verdict
 
 MAX_RECIPIENTS = 10_000
 MAX_ADDRESS_CHARS = 1024
@@ -202,6 +202,8 @@ def address(path: str) -> str:
 def answer(decision: Decision) -> Answer:
     """What *decision* means for the MTA. Edits are for messages that pass or are held."""
     verdict = decision.verdict
+    if verdict is PASS:
+        return CONTINUE
     action = TABLE[verdict.kind].milter
     if verdict.kind in {Kind.DEFER, Kind.REJECT}:
         return refusal(verdict)

@@ -140,6 +140,7 @@ def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], 
 def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
     """Be the parent of workers."""
     from policyd.config import assemble
+    from policyd.program import beside
     from tamis import metrics
     from tamis.config.load import load
     from tamis.service import Notifier, drop_privileges, run, serving_metrics
@@ -165,7 +166,7 @@ def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> No
         await workers.start()
 
         async def reload() -> None:
-            snapshot.update()
+            await beside(snapshot.update)
             workers.reload()
 
         await life.until_stopped(reload, f"{len(listeners)} listeners, {config.workers} workers")

@@ -16,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ from tamis.check import Services
 from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Duration, Secret, option
 from tamis.mta import Mta
+from tamis.threads import Threads
 
 StageName = Literal["warn", "slow", "hold", "lock"]
 STAGE_NAMES: tuple[StageName, ...] = ("warn", "slow", "hold", "lock")
@@ -137,7 +138,8 @@ class Notices:
 
     config: NoticesConfig
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _threads: ThreadPoolExecutor | None = None
+    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
+    _threads: Threads = field(default_factory=lambda: Threads(THREADS, "notice"))
 
     def post(self, notice: Notice, services: Services) -> None:
         """Send it while the caller goes on. Never raises."""
@@ -177,12 +179,10 @@ class Notices:
         return Mail(sender, recipient, subject, text, config.server, config.command, config.timeout)
 
     async def _send(self, channel: Mail | Webhook, notice: Notice, services: Services) -> None:
-        loop = asyncio.get_running_loop()
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "notice")
         for pause_s in (*RETRIES_S, None):
             try:
-                await loop.run_in_executor(self._threads, channel.send, notice)
+                async with self._turn:
+                    await self._threads.call(partial(channel.send, notice), self.config.timeout)
             except (
                 Exception
             ) as exc:  # smtplib, ssl and http.client have many; none of them may end the daemon

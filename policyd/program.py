@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
@@ -23,11 +25,15 @@ from tamis.registry import Configured
 from tamis.service import Life
 from tamis.service.accept import Acceptor, connecting
 from tamis.store import Store, open_store
+from tamis.threads import Threads
+
+T = TypeVar("T")
 
 # What is fixed when the daemon starts; a change waits for a restart.
 AT_START = ("listen", "mode", "group", "user", "workers", "metrics", "idle", "connections")
 DRAIN_MARGIN_S = 1.0
 FINISH_S = 3.0
+READ_S = 600.0  # the configuration with all its tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Program:
 
     async def _reload(self, server: PolicyServer) -> None:
         """Read, build, swap. Raises before anything has changed."""
-        root, checks = load(self._path, assemble)
+        root, checks = await beside(lambda: load(self._path, assemble))
         old_root, old = self._root, self._state
         state = State(
             old.store if root.store == old_root.store else open_store(root.store),
@@ -126,6 +132,11 @@ class Program:
         task = asyncio.create_task(_close_after(set(server.tasks), old, self._state))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+async def beside(work: Callable[[], T]) -> T:
+    """What *work* returns or raises, while requests are answered: to read large tables takes seconds."""
+    return await Threads(1, "reload").call(work, READ_S)
 
 
 def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:

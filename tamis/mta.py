@@ -39,16 +39,17 @@ class Mta:
         elif not (self.command and self.command[0].startswith("/") and "{recipient}" in self.command):
             yield "command: must begin with the absolute path of a program and name {recipient}"
 
-    def send(self, raw: bytes, sender: str, recipient: str, hostname: str) -> None:
-        """Hand in *raw*, whose lines end in CRLF; *sender* "" is the null sender.
+    def send(self, raw: bytes, sender: str, recipient: str, hostname: str, *, silent: bool = False) -> None:
+        """Hand in *raw*, whose lines end in CRLF; *sender* "" is the null sender. silent: over SMTP, nobody shall hear
+        whether *recipient* has got it.
 
         Raises NotTaken; OSError or an error of smtplib or subprocess where nobody knows whether it was taken."""
         if self.server:
-            self._over_smtp(raw, sender, recipient, hostname)
+            self._over_smtp(raw, sender, recipient, hostname, silent)
         else:
             self._by_program(raw, sender, recipient)
 
-    def _over_smtp(self, raw: bytes, sender: str, recipient: str, hostname: str) -> None:
+    def _over_smtp(self, raw: bytes, sender: str, recipient: str, hostname: str, silent: bool) -> None:
         place = parse_address(self.server)
         assert isinstance(place, InetAddress)  # the configuration does not load otherwise
         try:
@@ -57,7 +58,9 @@ class Mta:
             raise NotTaken(f"{type(exc).__name__}: {exc}") from exc
         try:
             utf8 = () if (sender + recipient).isascii() else ("SMTPUTF8",)
-            session.sendmail(sender, [recipient], raw, utf8)
+            session.ehlo_or_helo_if_needed()
+            notify = ("NOTIFY=NEVER",) if silent and session.has_extn("dsn") else ()
+            session.sendmail(sender, [recipient], raw, utf8, notify)
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as exc:
             raise NotTaken(f"{type(exc).__name__}: {exc}") from exc
         finally:

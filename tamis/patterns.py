@@ -13,6 +13,7 @@ import re2  # type: ignore[import-untyped]
 
 MAX_PROGRAM_BYTES = 1 << 20
 MAX_PATTERN_CHARS = 4000
+MAX_STEPS = 300_000_000  # two seconds: bytes times instructions, which is what the worst expressions take
 MAX_VALUE_BYTES = 8192  # a HELO line or an address holds less
 
 _DELIMITED = re.compile(r"/((?:[^/\\]|\\.)*)/([im]*)", re.DOTALL)
@@ -24,9 +25,10 @@ class BadPattern(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled expression. groups: how many it captures."""
+    """A compiled expression. groups: how many it captures. most_bytes: so many it looks at, see `MAX_STEPS`."""
 
     groups: int
+    most_bytes: int
     _compiled: Any
 
     def search(self, value: str) -> tuple[str, ...] | None:
@@ -37,8 +39,11 @@ class Pattern:
         return tuple((group or b"").decode("utf-8", "surrogateescape") for group in found.groups())
 
     def found_in(self, value: bytes) -> bool:
-        """Whether it is found in *value*, whose size the caller bounds."""
-        return self._compiled.search(value) is not None
+        """Whether it is found in *value*, or in the first `most_bytes` of that."""
+        return (
+            self._compiled.search(value if len(value) <= self.most_bytes else value[: self.most_bytes])
+            is not None
+        )
 
     def fits(self, value: str) -> bool:
         """Whether it is found in *value*."""
@@ -75,4 +80,4 @@ def compiled(pattern: str, *, fold: bool = True, multiline: bool = False, utf8: 
         reason = exc.args[0] if exc.args else "no regular expression"
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise BadPattern(f"RE2 says: {text}") from None
-    return Pattern(made.groups, made)
+    return Pattern(made.groups, MAX_STEPS // max(1, made.programsize), made)

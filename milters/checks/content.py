@@ -24,12 +24,11 @@ from typing import ClassVar
 
 from milters.answers import filled, values_of
 from milters.aside import aside
+from milters.rules.cost import Cost, cost_of
 from milters.rules.rule import Made, Rule, strangers
 from milters.rules.seen import Seen
 from tamis.check import Services
 from tamis.config.schema import option
-from tamis.mail.message import Message
-from tamis.mail.view import MAX_TEXT_BYTES
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, AddHeader, Kind, Verdict
 
@@ -47,11 +46,11 @@ class Content:
     name: ClassVar[str] = "content"
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.END_OF_MESSAGE})
     _made: tuple[Made, ...] = field(init=False, repr=False, compare=False)
-    _searches: int = field(init=False, repr=False, compare=False)
+    _cost: Cost = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_made", tuple(rule.made() for rule in self.rule))
-        object.__setattr__(self, "_searches", sum(rule.when.searches for rule in self.rule))
+        object.__setattr__(self, "_cost", cost_of(rule.when for rule in self.rule))
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the rules; what is wrong in one alone is its own to say."""
@@ -76,17 +75,13 @@ class Content:
         """What the rules come to."""
         if txn.message is None:
             return PASS
-        return await aside(lambda: self._judged(txn), self._cost_bytes(txn.message))
-
-    def _cost_bytes(self, message: Message) -> int:
-        """See `aside`: to search a text is cheap, as is to look at a field."""
-        texts = min(message.size_bytes, MAX_TEXT_BYTES) if self._searches else 0
-        return texts + texts * self._searches // 20 + len(message.headers) * len(self.rule) * 10
+        return await aside(lambda: self._judged(txn), self._cost.of(txn.message))
 
     def _judged(self, txn: Transaction) -> Verdict:
         seen = Seen(txn, txn.findings.score, set(txn.findings.tags))
         held: list[Made] = []
         for rule in self._made:
+            seen.go_on()
             if rule.holds(seen):
                 held.append(rule)
                 seen.score += rule.score

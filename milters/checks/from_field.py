@@ -21,11 +21,13 @@ from typing import ClassVar
 from milters import answers
 from milters.answers import Answer, answer, strictest, values_of
 from milters.lookalike import Lookalikes, ProtectedNames
+from milters.rules.files import lines
 from tamis.auth.from_header import author
 from tamis.auth.psl import suffix_list
 from tamis.check import Services
 from tamis.clients import is_ours
 from tamis.config.schema import Network, option
+from tamis.config.units import Unfit
 from tamis.errors import TempFail
 from tamis.mail.confusables import mixes_scripts, to_unicode
 from tamis.mail.display import Shown, shown
@@ -112,9 +114,9 @@ class From:
                 yield f"protected_names: {name!r} needs two words at least, as a single one is many people's"
         if self.names_file:
             try:
-                _names_in(Path(self.names_file))
-            except (OSError, ValueError) as exc:
-                yield f"names_file: cannot be read: {exc}"
+                lines(Path(self.names_file))
+            except Unfit as exc:
+                yield f"names_file: {exc}"
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where the public suffix list or the file of names cannot be read."""
@@ -141,13 +143,13 @@ class From:
         if not self._made:
             try:
                 self._made.append(await asyncio.to_thread(self._make))
-            except (OSError, ValueError) as exc:
-                raise TempFail("4.3.5", f"{type(exc).__name__} with a file of the check from") from exc
+            except (OSError, Unfit) as exc:
+                raise TempFail("4.3.5", "A file of the check from cannot be read") from exc
         return self._made[0]
 
     def _make(self) -> tuple[Lookalikes, ProtectedNames]:
         suffixes = suffix_list(Path(self.suffix_list) if self.suffix_list else None)
-        more = _names_in(Path(self.names_file)) if self.names_file else []
+        more = lines(Path(self.names_file)) if self.names_file else []
         return Lookalikes(self.protected_domains, suffixes), ProtectedNames((*self.protected_names, *more))
 
     def _answer(self, key: str) -> Answer:
@@ -209,9 +211,3 @@ def _named(seen: Shown, lookalikes: Lookalikes) -> str:
     """A protected domain in the display name, or an address there."""
     domains = (*seen.domains, *map(domain_of, seen.named))
     return next((domain for domain in domains if lookalikes.protects(domain)), "")
-
-
-def _names_in(path: Path) -> list[str]:
-    """One a line. Raises OSError; ValueError for bytes that are no UTF-8."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]

@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from milters.answers import TAG, values_of
 from milters.aside import aside
+from milters.rules.cost import Cost, cost_of
 from milters.rules.fields import FieldRule, Fields, is_pattern, names_fitting
 from milters.rules.rule import strangers
 from milters.rules.seen import Seen
@@ -28,7 +29,6 @@ from tamis.check import Services
 from tamis.clients import is_ours
 from tamis.config.schema import Network, option
 from tamis.mail.message import Message
-from tamis.mail.view import MAX_TEXT_BYTES
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, AddHeader, Kind, Verdict, reject
 
@@ -49,10 +49,10 @@ class Headers:
 
     name: ClassVar[str] = "headers"
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.END_OF_MESSAGE})
-    _searches: int = field(init=False, repr=False, compare=False)
+    _cost: Cost = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_searches", sum(rule.when.searches for rule in self.rule))
+        object.__setattr__(self, "_cost", cost_of(rule.when for rule in self.rule))
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the rules; what is wrong in one alone is its own to say."""
@@ -80,9 +80,7 @@ class Headers:
         refused."""
         if txn.message is None:
             return PASS
-        texts = min(txn.message.size_bytes, MAX_TEXT_BYTES) if self._searches else 0
-        cost = texts + texts * self._searches // 20 + len(txn.message.headers) * (len(self.rule) + 1) * 10
-        return await aside(lambda: self._judged(txn), cost)
+        return await aside(lambda: self._judged(txn), self._cost.of(txn.message))
 
     def _judged(self, txn: Transaction) -> Verdict:
         message = txn.message or Message(b"")
@@ -95,6 +93,7 @@ class Headers:
         held: list[str] = []
         added: list[AddHeader] = []
         for rule in self.rule:
+            seen.go_on()
             if rule.holds(seen):
                 held.append(rule.name)
                 added += rule.carry_out(fields, values | {"rule": rule.name})

@@ -42,11 +42,9 @@ from tamis.mail.message import Message
 from tamis.transaction import Stage, Transaction, domain_of
 from tamis.verdict import PASS, Verdict, passed
 
-LINE_CHARS = 76
 LEAVING = frozenset({"smtp", "relay", "esmtp", ""})  # transports to other hosts; "": the MTA did not say
 
 _ARC_RESULT = re.compile(rb"(?:^|;)[ \t]*arc[ \t]*=[ \t]*(none|pass|fail)\b", re.IGNORECASE)
-_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 
 _Found = tuple[bytes, Status]  # what is sealed of the results, and the state of the chain
 
@@ -147,7 +145,7 @@ class Seal:
         covered = [name for name in arc_seal.SEALED_NAMES if name not in missing]
         names = names_for(message.headers, covered, ())
         signer = Signer(domain=host(key.domain), selector=host(key.selector), key=private, names=names)
-        payload = folded(results)
+        payload = arc_seal.folded(results)
         if len(payload) > MAX_VALUE_CHARS - len(RESULTS):
             raise _NoSeal("no_results")
 
@@ -180,14 +178,3 @@ async def _told(message: Message, name: str, services: Services) -> _Found:
     if chain.temporary:
         raise _NoSeal("unsure")
     return results, chain.cv
-
-
-def folded(results: bytes) -> bytes:
-    """*results* with a line for each, and more for long ones, in printable ASCII, without line ends around it."""
-    lines = [b" " * len(f"{RESULTS}: i=50; ")]
-    for word in _UNPRINTABLE.sub(b"?", b" ".join(results.split())).split(b" "):
-        if lines[-1].endswith(b";") or len(lines[-1]) + len(word) >= LINE_CHARS:
-            lines.append(b"")
-        lines[-1] += b" " + word if lines[-1].strip() else word
-    lines[0] = lines[0].lstrip()
-    return b"\r\n\t".join(line for line in lines if line)

@@ -108,7 +108,8 @@ class Uris:
     too_many: str = option("pass", "there are more than max_domains domains: an answer")
     max_domains: int = option(20, "so many domains of a message are asked about", at_least=1, at_most=200)
     bare: bool = option(
-        True, "names in the text without http:// count too, as many readers make links of them"
+        True,
+        "names in the text without http:// count too, below top-level domains that exist: many readers link them",
     )
     defanged: bool = option(
         False, "hxxp://, [.] and (dot) mean what they hide; people who report spam write so"
@@ -158,13 +159,12 @@ class Uris:
         if txn.message is None or is_ours(txn, self.trusted_networks):
             return PASS
         view, cost = txn.message.view, 2 * min(txn.message.size_bytes, MAX_TEXT_BYTES)
-        found = await aside(lambda: hosts_in(view.texts, bare=self.bare, defanged=self.defanged), cost)
-        if not found:
-            return PASS
         try:
             suffixes = await asyncio.to_thread(self._suffixes)  # read once, and that takes its time
         except OSError as exc:
             raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc
+        bare = suffixes.knows if self.bare else None
+        found = await aside(lambda: hosts_in(view.texts, bare=bare, defanged=self.defanged), cost)
         hosts = _sorted(found, self._own, suffixes, self.max_domains)
         return self._verdict(txn, hosts, await self._asked(hosts, services))
 

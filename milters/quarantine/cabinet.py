@@ -32,12 +32,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What is known of a held message. time_s: since the epoch; recipients: those who have not got it yet."""
+    """What is known of a held message. time_s: since the epoch; recipients: those who have not got it yet;
+    silent: those of whom nobody shall hear."""
 
     id: str
     time_s: float
     sender: str
     recipients: tuple[str, ...]
+    silent: tuple[str, ...] = ()
     check: str = ""
     reason: str = ""
     text: str = ""

@@ -99,6 +99,7 @@ class Keeper:
             time_s=round(self._clock(), 3),
             sender=after.sender,
             recipients=after.recipients,
+            silent=after.silent,
             check=decision.label,
             reason=verdict.reason,
             text=verdict.text,

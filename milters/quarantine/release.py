@@ -40,7 +40,7 @@ def release(
 
 def _send(config: QuarantineConfig, raw: bytes, held: Held, recipient: str, hostname: str) -> None:
     try:
-        config.mta.send(raw, held.sender, recipient, hostname)
+        config.mta.send(raw, held.sender, recipient, hostname, silent=recipient in held.silent)
     except (NotTaken, OSError, smtplib.SMTPException, subprocess.SubprocessError, ValueError) as exc:
         raise TempFail("4.4.1", f"{held.id} stays: the MTA has not taken it for {recipient}: {exc}") from exc
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from milters.rules.files import expanded
 from milters.rules.seen import SeenPart
-from milters.rules.texts import matching, part_values
+from milters.rules.texts import heavy, matching, part_values
 from tamis.conditions.logic import Predicate
 from tamis.conditions.numbers import comparison
 from tamis.config.schema import Texts, option
@@ -41,18 +42,28 @@ class PartWhen:
 
     _conditions: tuple[Predicate[SeenPart], ...] = field(init=False, repr=False, compare=False)
     _faults: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _is_heavy: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         conditions: list[Predicate[SeenPart]] = []
         faults: list[str] = []
+        is_heavy = False
         for key, meaning in _MEANINGS.items():
             if texts := getattr(self, key):
                 try:
-                    conditions.append(meaning(texts))
+                    every = expanded(texts)
+                    conditions.append(meaning(every))
+                    is_heavy = is_heavy or any(map(heavy, every))
                 except Unfit as exc:
                     faults.append(f"{key}: {exc}")
         object.__setattr__(self, "_conditions", tuple(conditions))
         object.__setattr__(self, "_faults", tuple(faults))
+        object.__setattr__(self, "_is_heavy", is_heavy)
+
+    @property
+    def is_heavy(self) -> bool:
+        """See `milters.rules.texts.heavy`."""
+        return self._is_heavy
 
     def holds(self, part: SeenPart) -> bool:
         """Whether *part* fits all."""

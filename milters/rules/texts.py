@@ -11,7 +11,7 @@ from milters.rules.seen import Seen, SeenPart, Split
 from tamis.conditions.keys import mailboxes, names, networks, whole
 from tamis.conditions.logic import Predicate, any_of, both, parted, sides
 from tamis.config.units import Unfit
-from tamis.patterns import BadPattern, Pattern, delimited
+from tamis.patterns import MAX_STEPS, BadPattern, Pattern, delimited
 from tamis.transaction import Transaction
 
 S = TypeVar("S")
@@ -21,6 +21,7 @@ Meaning = Callable[[tuple[str, ...]], Predicate[Seen]]
 """Texts of a condition to what they mean. Raises Unfit."""
 
 PASSED = "pass"
+HEAVY_INSTRUCTIONS = 100
 
 
 def pattern(text: str) -> Pattern:
@@ -31,23 +32,51 @@ def pattern(text: str) -> Pattern:
         raise Unfit(f"{text}: {exc}" if text not in str(exc) else str(exc)) from None
 
 
+def heavy(text: str) -> bool:
+    """Whether *text* is an expression that the worst value takes longer than its size would say."""
+    bare = text.removeprefix("!")
+    return bare.startswith("/") and pattern(bare).most_bytes < MAX_STEPS // HEAVY_INSTRUCTIONS
+
+
 def matching(get: Values[S], *, expressions_alone: bool = False) -> Callable[[tuple[str, ...]], Predicate[S]]:
     """Whether one of the values fits one of the texts: ``/expression/``, or all of it; ``""`` where there is none."""
 
-    def one(text: str) -> Predicate[S]:
-        if not text:
-            return lambda seen: not any(get(seen))
-        if text.startswith("/"):
-            found_in = pattern(text).found_in
-            return lambda seen: any(map(found_in, get(seen)))
-        if expressions_alone:
-            raise Unfit(f"{text!r} must be an expression: /{text}/")
-        wanted = text.strip().casefold()
-        return lambda seen: any(
-            value.decode("utf-8", "replace").strip().casefold() == wanted for value in get(seen)
-        )
+    def side(texts: list[str]) -> Predicate[S] | None:
+        whole_texts = [text for text in texts if text and text[0] != "/"]
+        if whole_texts and expressions_alone:
+            raise Unfit(f"{whole_texts[0]!r} must be an expression: /{whole_texts[0]}/")
+        tests = [_found(get, pattern(text)) for text in texts if text and text[0] == "/"]
+        if "" in texts:
+            tests.append(lambda seen: not any(get(seen)))
+        if wanted := frozenset(text.strip().casefold() for text in whole_texts):
+            tests.append(lambda seen: not wanted.isdisjoint(map(_folded, get(seen))))
+        return any_of(tests)
 
-    return lambda texts: parted(texts, one)
+    def meaning(texts: tuple[str, ...]) -> Predicate[S]:
+        wanted, barred = sides(texts)
+        return both(side(wanted), side(barred))
+
+    return meaning
+
+
+def _found(get: Values[S], expression: Pattern) -> Predicate[S]:
+    """Of all values together it looks at no more than it may of one."""
+
+    def found(seen: S) -> bool:
+        left = expression.most_bytes
+        for value in get(seen):
+            if expression.found_in(value[:left]):
+                return True
+            left -= len(value)
+            if left <= 0:
+                break
+        return False
+
+    return found
+
+
+def _folded(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().casefold()
 
 
 def text_of(get: Callable[[Transaction], str]) -> Meaning:

@@ -10,6 +10,7 @@ fits a value that is not there, ``"!"`` one that is. Case does not count.
     addresses   "192.0.2.7", "192.0.2.0/24", "2001:db8::/32"
     texts       the whole text, /expression/
     numbers     "5", ">5", ">=5", "<5", "<=5", "5..9", sizes with units: ">10MiB"
+    files       "file:/path": each of its lines is such a text
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from milters.rules.files import expanded
 from milters.rules.part import PartWhen
 from milters.rules.seen import Seen
 from milters.rules.texts import (
     Meaning,
     client_address,
+    heavy,
     mailboxes_of,
     matching,
     name_of,
@@ -118,13 +121,19 @@ class When:
 
     _conditions: tuple[Predicate[Seen], ...] = field(init=False, repr=False, compare=False)
     _faults: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _searches: int = field(init=False, repr=False, compare=False)
+    _is_heavy: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         conditions: list[Predicate[Seen]] = []
         faults: list[str] = []
+        searches, is_heavy = 0, self.part is not None and self.part.is_heavy
         for key, meaning, texts in self._given():
             try:
-                conditions.append(meaning(texts))
+                every = expanded(texts)
+                conditions.append(meaning(every))
+                searches += len(every) if key in SEARCHING else 0
+                is_heavy = is_heavy or any(map(heavy, every))
             except Unfit as exc:
                 faults.append(f"{key}: {exc}")
         if self.too_complex is not None:
@@ -132,9 +141,11 @@ class When:
             conditions.append(lambda seen: seen.view.whole is wanted)
         if self.part is not None:
             holds = self.part.holds
-            conditions.append(lambda seen: any(map(holds, seen.parts)))
+            conditions.append(lambda seen: any(map(holds, seen.parts())))
         object.__setattr__(self, "_conditions", tuple(conditions))
         object.__setattr__(self, "_faults", tuple(faults))
+        object.__setattr__(self, "_searches", searches)
+        object.__setattr__(self, "_is_heavy", is_heavy)
 
     def _given(self) -> Iterator[tuple[str, Meaning, Texts]]:
         """The conditions that the file has, by their keys, the cheap ones first."""
@@ -164,7 +175,12 @@ class When:
     @property
     def searches(self) -> int:
         """How often it goes through the texts of a message."""
-        return sum(len(getattr(self, key) or ()) for key in SEARCHING)
+        return self._searches
+
+    @property
+    def is_heavy(self) -> bool:
+        """See `milters.rules.texts.heavy`."""
+        return self._is_heavy
 
     def problems(self) -> Iterator[str]:
         """Conditions that make no sense."""

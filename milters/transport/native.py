@@ -247,8 +247,8 @@ class Connection(asyncio.Protocol):
     def _leave_message(self) -> None:
         if self._in_message:
             self._judge.aborted()
+            self._session.reset()
         self._in_message = False
-        self._session.reset()
         self._forget_macros()
 
     def _forget_macros(self) -> None:

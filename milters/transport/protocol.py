@@ -74,6 +74,7 @@ class Step(NamedTuple):
 Event = Negotiate | Macros | Connect | Step
 
 _LENGTH = struct.Struct(">I")
+_COMMANDS = tuple(bytes([number]) for number in range(256))
 _WORDS = {b"H", b"M", b"R"}
 _DATA = {b"L", b"B", b"E", b"U"}
 _BARE = {b"T", b"N", b"A", b"Q", b"K"}
@@ -108,12 +109,12 @@ class MilterProtocol:
         if len(buffer) < end:
             return None
         self._at = end
-        return _parse(bytes(buffer[at + 4 : at + 5]), bytes(memoryview(buffer)[at + 5 : end]))
+        return _parse(_COMMANDS[buffer[at + 4]], bytes(memoryview(buffer)[at + 5 : end]))
 
 
 def _parse(command: bytes, data: bytes) -> Event:
     if command in _DATA:
-        return Step(command, data=data)
+        return Step(command, (), data)
     if command in _WORDS:
         return Step(command, words=tuple(map(_text, data.split(b"\0")[:-1])))
     if command in _BARE:

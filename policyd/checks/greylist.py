@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ from policyd.checks.greylist_lists import Exempt, exempt
 from policyd.checks.greylist_providers import WELL_KNOWN, Providers
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
+from policyd.checks.helo import is_name
 from policyd.checks.ratelimit_windows import duration
 from policyd.tables.keyed import Kind as Keys
 from policyd.wording import Wording, parse, problems
@@ -199,10 +201,22 @@ class Greylist:
         await self._providers.keep_fresh(services)
 
     def client_of(self, text: str) -> str:
-        """The client that an address, a domain or a sender stands for, as it is named in the store."""
-        network = self._network(Transaction(client_address=text))
-        name = (domain_of(text) or text).lower().rstrip(".")
-        return network or suffix_list().organizational(name)
+        """The client that an address, a network, a domain or a sender stands for, as it is named in the store.
+
+        Raises ValueError with a sentence for what is none, and for a network that is many."""
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            name = (domain_of(text) if "@" in text else text).lower().rstrip(".")
+            if not name.isprintable() or not name or (name.isascii() and not is_name(name)):
+                raise ValueError(f"{text!r} is no address, network, domain or sender") from None
+            return suffix_list().organizational(name)
+        client = self._network(Transaction(client_address=str(network.network_address)))
+        if network.prefixlen < ip_network(client).prefixlen and client != str(network):
+            raise ValueError(
+                f"{text} is many clients, for each {client.partition('/')[2]} is one: see exempt_clients"
+            )
+        return client
 
     def _network(self, txn: Transaction) -> str:
         return txn.client_network(self.ipv4_prefix, self.ipv6_prefix)

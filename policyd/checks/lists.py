@@ -121,8 +121,7 @@ class Lists:
         """The addresses of who writes, and whether that is sure enough."""
         sender = frozenset(self._mailboxes.addresses(txn.sender)) if txn.sender else frozenset()
         if login := txn.sasl_username:
-            full = f"{login}@{self.login_domain}" if "@" not in login and self.login_domain else login
-            own = frozenset(self._mailboxes.addresses(full))
+            own = self._mailboxes.of_login(login, self.login_domain)
             return (own | sender if self.senders_checked or not self.require_auth else own), True
         ours = {self._mailboxes.domain(name) for name in (*self.local_domains, domain_of(txn.recipient))}
         claims = self.require_auth and self._mailboxes.domain(domain_of(txn.sender)) in ours

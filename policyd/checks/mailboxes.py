@@ -40,6 +40,17 @@ class Mailboxes:
         names = dict.fromkeys((local, *_plain(local, self._delimiters)))
         return tuple(f"{name}@{one}" for one in domains for name in names)[:MAX_ADDRESSES]
 
+    def of_login(self, login: str, domain: str) -> frozenset[str]:
+        """Those that are the login's own, and its name; *domain* completes one that has none.
+
+        A login has no extension: with a delimiter ``-`` mary-jane is a user, and not mary."""
+        name = login.lower()
+        local, at, home = (name if "@" in name or not domain else f"{name}@{domain.lower()}").rpartition("@")
+        if not at:
+            return frozenset((name,))
+        homes = (home, *self._others.get(self.domain(home), ()))
+        return frozenset((name, *(f"{local}@{one}" for one in homes[:MAX_ADDRESSES])))
+
     def domains(self, address: str) -> tuple[str, ...]:
         """Those of `addresses`."""
         return tuple(dict.fromkeys(one.rpartition("@")[2] for one in self.addresses(address) if "@" in one))

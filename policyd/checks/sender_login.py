@@ -97,7 +97,7 @@ class SenderLogin:
         return self._answers[found].verdict(answers.values_of(txn), found) if found else PASS
 
     async def _of_login(self, txn: Transaction, services: Services) -> str:
-        login = self._own(txn.sasl_username)
+        login = self._mailboxes.of_login(txn.sasl_username, self.login_domain)
         if self._is_one(login, (name.lower() for name in self.exempt)):
             return ""
         if not txn.sender:
@@ -111,13 +111,6 @@ class SenderLogin:
         if self._aliases and await self._leads_to(login, (*names, *domains), services):
             return ""
         return "mismatch"
-
-    def _own(self, login: str) -> frozenset[str]:
-        """The login as it is, and the addresses of its mailbox."""
-        name = login.lower()
-        if "@" not in name and self.login_domain:
-            return frozenset((name, *self._mailboxes.addresses(f"{name}@{self.login_domain}")))
-        return frozenset((name, *self._mailboxes.addresses(name)))
 
     def _is_one(self, login: frozenset[str], owners: Iterator[str] | frozenset[str]) -> bool:
         """Whether *login* is among *owners*, by name, by domain or as everybody."""

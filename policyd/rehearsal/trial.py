@@ -62,8 +62,11 @@ async def tried(cases: Cases, case: Case, configuration: Configuration, dns: Res
     failure = None
     for number, step in enumerate(case.steps, 1):
         clock.now += step.after
-        request = REQUEST | cases.request | case.request | step.request
         for n in range(1, step.times + 1):
+            message = {
+                "instance": f"{number}.{n}"
+            }  # Postfix always names one: each request is another, unless told
+            request = REQUEST | message | cases.request | case.request | step.request
             judged = await rehearsal.judge(request)
             assert judged is not None  # the state of each request was looked at
             if found := tuple(_differences(step, judged, labels)):

@@ -7,6 +7,7 @@ own set alone; one that was sealed as failed before, or is full, gets no more.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 
 from tamis.auth import dkim_canon
@@ -24,7 +25,16 @@ from tamis.auth.arc_sets import (
 )
 from tamis.auth.dkim_canon import RELAXED, BodyHash
 from tamis.auth.dkim_digest import Digests
-from tamis.auth.dkim_sign import NAMES, Signer, completed, names_for, seal_digest, signed, unsigned_field
+from tamis.auth.dkim_sign import (
+    MAX_LINE_CHARS,
+    NAMES,
+    Signer,
+    completed,
+    names_for,
+    seal_digest,
+    signed,
+    unsigned_field,
+)
 from tamis.mail import authres
 from tamis.mail.edit import unedited
 from tamis.mail.headers import Headers, unfold
@@ -32,6 +42,8 @@ from tamis.mail.message import Message
 
 # What a set covers: as a signature does, and the signatures that it may be about to break
 SEALED_NAMES = (*NAMES, "dkim-signature")
+
+_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 
 
 def results_of(headers: Headers, authserv_id: str) -> bytes:
@@ -48,6 +60,17 @@ def results_of(headers: Headers, authserv_id: str) -> bytes:
         return b""
     said = [payload for payload in payloads if payload and payload.lower() != b"none"]
     return authserv_id.encode("utf-8") + b"; " + (b"; ".join(said) or b"none")
+
+
+def folded(results: bytes) -> bytes:
+    """*results* with a line for each, and more for long ones, in printable ASCII, without line ends around it."""
+    lines = [b" " * len(f"{RESULTS}: i=50; ")]
+    for word in _UNPRINTABLE.sub(b"?", b" ".join(results.split())).split(b" "):
+        if lines[-1].endswith(b";") or len(lines[-1]) + len(word) >= MAX_LINE_CHARS:
+            lines.append(b"")
+        lines[-1] += b" " + word if lines[-1].strip() else word
+    lines[0] = lines[0].lstrip()
+    return b"\r\n\t".join(line for line in lines if line)
 
 
 def seal(

@@ -24,7 +24,8 @@ MAX_INSTANCE = 50  # RFC 8617 section 4.2.1
 MAX_RESULTS_BYTES = 16 << 10  # in which an instance is looked for
 ALGORITHMS = frozenset({"rsa-sha256", "ed25519-sha256"})
 
-_INSTANCE = re.compile(r"(?:^|;)[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]+)[ \t\r\n]*(?:;|\Z)")
+_CFWS = r"(?:[ \t\r\n]|\((?:[^()\\]|\\.)*+\))*+"  # comments in comments are nowhere in the field
+_INSTANCE = re.compile(rf"(?:^|;){_CFWS}i{_CFWS}={_CFWS}([0-9]+){_CFWS}(?:;|\Z)", re.DOTALL)
 
 Status = Literal["none", "pass", "fail"]
 

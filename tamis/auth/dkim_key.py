@@ -5,6 +5,7 @@ Verifying happens in `cryptography`; keys that cost too much time, or too little
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -25,6 +26,8 @@ MAX_EXPONENT = 1 << 32
 MAX_RECORD_BYTES = 8192
 MAX_KEY_BYTES = 4096
 CACHED = 500  # of records and of keys: most mail is signed with few; at most some megabytes
+
+_LINE_END = re.compile(rb"\r?\n")
 
 KeyType = Literal["rsa", "ed25519"]
 
@@ -91,7 +94,7 @@ def parse_record(text: bytes) -> KeyRecord:
     if len(text) > MAX_RECORD_BYTES:
         raise BadKey("key record is too long")
     try:
-        tags = parse(text)
+        tags = parse(_LINE_END.sub(b" ", text))  # some who publish have left the lines of a file in it
     except BadTags as exc:
         raise BadKey(f"key record: {exc}") from exc
     if "v" in tags and (tags.first != "v" or tags.get("v") != "DKIM1"):

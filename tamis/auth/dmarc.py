@@ -2,7 +2,8 @@
 
 What is done about it is the check's; `DmarcResult.disposition` is what the domain asks for. SPF and DKIM count by
 their facts in memory, never by what a header field says. A From that is not one plain address is a permerror, and
-the disposition is then the strictest that any domain in it asks for.
+the disposition is then the strictest that any domain in it asks for, and the strictest of all where there are more
+domains than anybody's mail has.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ async def evaluate(
         return await _one(author.domains[0], spf, dkim, discovery)
     facts = await asyncio.gather(*(_one(domain, spf, dkim, discovery) for domain in author.domains))
     worst = max(facts, key=lambda fact: POLICIES.index(fact.disposition), default=DmarcResult(result="none"))
-    if worst.result == "temperror":
+    if not author.whole:  # one more name than we look at must not be a way around a policy
+        worst = replace(worst, disposition=POLICIES[-1])
+    if worst.result == "temperror" and author.whole:
         return replace(worst, reason=author.problem)
     return replace(worst, result="permerror", reason=author.problem)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tamis.auth.dmarc_record import DmarcRecord, is_record, parse
+from tamis.auth.dmarc_record import MAX_RECORD_BYTES, DmarcRecord, is_record, parse
 from tamis.auth.psl import SuffixList
 from tamis.dns import Resolver
 from tamis.errors import TempFail
@@ -103,7 +103,7 @@ class Discovery:
             texts = [text for text in await self._resolver.texts(f"_dmarc.{domain}") if is_record(text)]
         except TempFail as exc:
             return exc  # not asked again: silence has cost its time already
-        return parse(domain, texts[0]) if len(texts) == 1 else None
+        return parse(domain, texts[0][:MAX_RECORD_BYTES]) if len(texts) == 1 else None
 
 
 def _names(domain: str) -> Iterator[str]:

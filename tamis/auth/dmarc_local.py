@@ -81,6 +81,8 @@ def _why(fact: DmarcResult, done: Policy, policy: str) -> tuple[Reason, ...]:
         return ()
     if policy == "local":
         return (Reason("local_policy", f"this site has a policy of its own: {done}"),)
+    if unusable(fact):
+        return (Reason("local_policy", fact.reason),)
     return (Reason("policy_test_mode"),)
 
 

@@ -18,7 +18,7 @@ CACHED = 500  # of records: most mail comes from few domains
 Policy = Literal["none", "quarantine", "reject"]
 POLICIES: tuple[Policy, ...] = ("none", "quarantine", "reject")  # mildest first
 
-_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
+_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _URI = re.compile(r"(?:mailto:[^\s,!;]+@[^\s,!;]+|https?://[^\s,!;]+)(?:![0-9]+[kmgt]?)?", re.IGNORECASE)
 
 
@@ -86,14 +86,14 @@ def _tags(text: str) -> tuple[dict[str, str], set[str]]:
     repeated: set[str] = set()
     for spec in text.split(";"):
         name, equals, value = spec.partition("=")
-        name = name.strip(" \t").lower()
+        name = name.strip(" \t\r\n").lower()
         if not equals:
             continue
         if name in tags or name in repeated:
             repeated.add(name)
             tags.pop(name, None)
         else:
-            tags[name] = value.strip(" \t")
+            tags[name] = value.strip(" \t\r\n")
     return tags, repeated
 
 

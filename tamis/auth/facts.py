@@ -54,25 +54,28 @@ async def find(
     """*suffixes*: organizational domains by that list and not by the tree walk. DNS that fails is a fact too."""
     who = author(message.headers)
     discovery = Discovery(resolver, suffixes)
-    senders, signatures, chain, _ = await asyncio.gather(
-        find_spf(client, resolver),
+    mailfrom, helo, signatures, chain, _ = await asyncio.gather(
+        _mailfrom(client, resolver),
+        _helo(client, resolver),
         dkim.verify(message, resolver, now),
         _chain(message, resolver, now),
         _begin(who, discovery),
     )
-    mailfrom, helo = senders
+    mailfrom = mailfrom or helo
     judged = await dmarc.evaluate(who, mailfrom, signatures, discovery)
     return Facts(mailfrom, helo, signatures, chain, judged)
 
 
 async def find_spf(client: Client, resolver: Resolver) -> tuple[SpfResult | None, SpfResult | None]:
     """The facts of MAIL FROM and HELO; one for both where there is no sender."""
-    helo = _helo(client, resolver)
+    mailfrom, helo = await asyncio.gather(_mailfrom(client, resolver), _helo(client, resolver))
+    return mailfrom or helo, helo
+
+
+async def _mailfrom(client: Client, resolver: Resolver) -> SpfResult | None:
     if not client.sender:
-        fact = await helo
-        return fact, fact
-    mailfrom = spf.mail_from(resolver, client.address, client.sender, client.helo_name, client.receiver)
-    return await asyncio.gather(mailfrom, helo)
+        return None
+    return await spf.mail_from(resolver, client.address, client.sender, client.helo_name, client.receiver)
 
 
 async def _helo(client: Client, resolver: Resolver) -> SpfResult | None:

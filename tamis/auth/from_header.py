@@ -7,10 +7,12 @@ mailbox is a problem, and then every domain that a reader could take for the aut
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tamis.auth.dkim_signature import host
-from tamis.mail.headers import Headers, unfold
+from tamis.mail.headers import Field, Headers, unfold
 from tamis.mail.words import decode_words
 
 MAX_FIELDS = 5
@@ -26,15 +28,19 @@ _TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"[^()\\]+|\\.|[()]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_INNERMOST = re.compile(r"\([^()]*+\)")  # a comment
+_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _DOMAIN = re.compile(r"@[ \t\r\n]*([^ \t\r\n<>()@,;:\"\\\[\]\x00-\x1f]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """domains: lower-case ASCII, one where there is no problem; problem: a sentence, "" for one plain mailbox."""
+    """domains: lower-case ASCII, one where there is no problem; problem: a sentence, "" for one plain mailbox; whole:
+    domains are all that a reader could take for the author's."""
 
     domains: tuple[str, ...]
     problem: str = ""
+    whole: bool = True
 
 
 class _NotPlain(ValueError):  # never leaves this file
@@ -48,27 +54,33 @@ def author(headers: Headers) -> Author:
     if not fields:
         return Author((), "no From field")
     if len(fields) > 1:
-        return Author(_domains(raw), f"{len(fields)} From fields")
+        return _unclear(fields, raw, f"{len(fields)} From fields")
     if len(fields[0].value) > MAX_FIELD_BYTES:
-        return Author(_domains(raw), "From field is too long")
+        return _unclear(fields, raw, "From field is too long")
     try:
         return Author((_domain(raw[0].decode("utf-8", "replace")),))
     except _NotPlain as exc:
-        return Author(_domains(raw), str(exc))
+        return _unclear(fields, raw, str(exc))
 
 
-def _domains(values: list[bytes]) -> tuple[str, ...]:
-    """Every domain after an at sign, inside of encoded words too, without what follows a control character: readers
-    stop there, or do not."""
-    found: dict[str, None] = {}
+def _unclear(fields: Sequence[Field], raw: list[bytes], problem: str) -> Author:
+    found = tuple(islice(_domains(raw), MAX_DOMAINS + 1))
+    seen_all = len(fields) <= MAX_FIELDS and all(len(field.value) <= MAX_FIELD_BYTES for field in fields)
+    return Author(found[:MAX_DOMAINS], problem, whole=seen_all and len(found) <= MAX_DOMAINS)
+
+
+def _domains(values: list[bytes]) -> Iterator[str]:
+    """Every domain after an at sign, inside of encoded words too, with comments and without them, and without what
+    follows a control character or what is no part of a name: readers stop there, or do not."""
+    found: set[str] = set()
     for value in values:
-        for text in dict.fromkeys((value.decode("utf-8", "replace"), decode_words(value))):
-            for match in _DOMAIN.finditer(text):
-                if domain := host(match[1].strip(".")):
-                    found[domain] = None
-                if len(found) == MAX_DOMAINS:
-                    return tuple(found)
-    return tuple(found)
+        text = value.decode("utf-8", "replace")
+        for form in dict.fromkeys((text, decode_words(value), _INNERMOST.sub("", text))):
+            for match in _DOMAIN.finditer(form):
+                domain = host(match[1].strip(".")) or host(_PLAIN.split(match[1])[0].strip("."))
+                if domain and domain not in found:
+                    found.add(domain)
+                    yield domain
 
 
 _Token = tuple[str, str]

@@ -29,6 +29,10 @@ class SuffixList:
         """One label more than the public suffix; *domain* itself where it is a suffix."""
         return self._list.privatesuffix(domain) or domain
 
+    def knows(self, domain: str) -> bool:
+        """Whether its top-level domain exists, as far as the list knows."""
+        return bool(self._list.publicsuffix(domain, accept_unknown=False))
+
     def suffix(self, domain: str) -> str:
         """The public suffix of *domain*; "" for none."""
         return self._list.publicsuffix(domain) or ""

@@ -55,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     seal.add_argument(
         "--cv",
         choices=["none", "pass", "fail"],
-        help="the state of the chain; default: what is found now, fail where the results say arc=fail",
+        help="the state of the chain; default: what the results say (arc=pass, arc=fail), else what is found now",
     )
     parser.set_defaults(print_help=parser.print_help)
 
@@ -84,7 +84,8 @@ def _seal(args: argparse.Namespace) -> int:
     signer = signer_of(args)
     results = arc_seal.results_of(message.headers, args.authserv_id or socket.getfqdn())
     cv = args.cv or _status(_found(args, message), results)
-    fields = arc_seal.seal(message, signer, results, cv, moment_of(args)) if results else None
+    sealed = arc_seal.folded(results)
+    fields = arc_seal.seal(message, signer, sealed, cv, moment_of(args)) if results else None
     if fields is None:
         why = "the chain takes no more sets" if results else "no Authentication-Results of ours to seal"
         print(f"tamis arc: {why}", file=sys.stderr)
@@ -97,9 +98,9 @@ def _seal(args: argparse.Namespace) -> int:
 
 
 def _status(found: ArcResult, results: bytes) -> Status:
-    """What our own results say counts where it is worse, and where DNS does not answer now. Two that say something
-    of the chain cannot both be of this hop."""
+    """What our own results say: they were written when the message came, and it may have been changed since, by a
+    list for one. Two that say something of the chain cannot both be of this hop. Without any: what is found now."""
     said = [word.lower() for word in _ARC_RESULT.findall(authres.unquoted(results))]
-    if said == [b"pass"] and found.temporary:
+    if said == [b"pass"]:
         return "pass"
     return "fail" if b"fail" in said or len(said) > 1 else found.cv

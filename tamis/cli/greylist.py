@@ -1,7 +1,8 @@
 """greylist - `tamis greylist show|allow|forget CLIENT...`: how well greylisting knows a client, and to change it.
 
-A client is named by an address, which stands for its network, or by a domain or a sender, which stands for the
-organisation that SPF must confirm. It asks the store that tamis-policyd uses, which need not be stopped.
+A client is named by an address, which stands for its network, or by the network itself, or by a domain or a sender,
+which stands for the organisation that SPF must confirm. It asks the store that tamis-policyd uses, which need not be
+stopped.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ exit status:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("action", choices=("show", "allow", "forget"), help="what to do")
-    parser.add_argument("clients", nargs="+", metavar="CLIENT", help="an address, a domain or a sender")
+    parser.add_argument(
+        "clients", nargs="+", metavar="CLIENT", help="an address, a network, a domain or a sender"
+    )
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
     parser.add_argument(
         "--for", dest="life", metavar="TIME", type=_life, default="365d", help="with allow (default 365d)"
@@ -74,15 +78,19 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "allow" and not check.known_after:
         print("tamis greylist: known_after is 0, so nobody is ever known", file=sys.stderr)
         return EX_USAGE
-    return asyncio.run(_all(args, check, open_store(root.store)))
+    try:
+        clients = [check.client_of(text) for text in args.clients]
+    except ValueError as exc:
+        print(f"tamis greylist: {safe(str(exc))}", file=sys.stderr)
+        return EX_USAGE
+    return asyncio.run(_all(args, check, clients, open_store(root.store)))
 
 
-async def _all(args: argparse.Namespace, check: Greylist, store: Store) -> int:
+async def _all(args: argparse.Namespace, check: Greylist, clients: list[str], store: Store) -> int:
     passes = {"show": None, "allow": ALLOWED, "forget": 0}[args.action]
     status = EX_OK
     try:
-        for text in args.clients:
-            client = check.client_of(text)
+        for client in clients:
             found = await store.greylist_client(client, time.time(), passes, args.life if passes else 0.0)
             print(_as_json(client, found, check) if args.json else _line(client, found, check))
             if not found.passes and args.action == "show":

@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, list[Any]]:
     for name, records in data.items():
         wrong = [sentence for record in _listed(records) if (sentence := _complaint(record))]
         problems += [Problem(str(path), 0, str(name), sentence) for sentence in wrong]
-        zone[str(name)] = [] if wrong else _with_txt(_listed(records))
+        zone[str(name)] = [] if wrong else _with_txt([_whole(record) for record in _listed(records)])
     if problems:
         raise ConfigError(problems)
     return zone
@@ -75,6 +75,13 @@ def _listed(records: Any) -> list[Any]:
     if isinstance(records, list):
         return records
     return [records] if records else []
+
+
+def _whole(record: Any) -> Any:
+    """*record* without the line end that a block of YAML leaves behind a text."""
+    if not isinstance(record, Mapping):
+        return record
+    return {kind: value.rstrip("\n") if isinstance(value, str) else value for kind, value in record.items()}
 
 
 def _complaint(record: Any) -> str:

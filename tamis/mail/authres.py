@@ -22,7 +22,8 @@ MAX_READ_BYTES = 512  # an authserv-id that begins later is nobody's
 
 # RFC 2045 section 5.1 token, and what may stand bare in a pvalue: [[local-part] "@"] domain-name (RFC 8601 section 2.2)
 _BARE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*@)?[A-Za-z0-9!#$&'*+^_`{|}~.-]+")
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_PIECE = re.compile(rb'"(?:[^"\\]|\\.)*+"|\(|[^"\\(]++|\\.', re.DOTALL)
+_COMMENT_PIECE = re.compile(rb"[()]|[^()\\]++|\\.", re.DOTALL)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 _ID = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"\x00-\x1f]+)')
@@ -76,13 +77,32 @@ def quoted(text: str) -> str:
 
 
 def unquoted(payload: bytes) -> bytes:
-    """*payload*, results that we have written, without what stands in quotes: there others may have put anything, a
-    sender ``"; arc=pass"@example.org`` for one."""
-    return _QUOTED.sub(b'""', payload)
+    """*payload*, results of ours, without what stands in quotes and comments: there others may have put anything, a
+    sender ``"; arc=pass"@example.org`` for one. What follows an open quote or comment is gone too."""
+    kept: list[bytes] = []
+    position = 0
+    while match := _PIECE.match(payload, position):
+        position = match.end()
+        if match[0] == b"(":
+            position = _after_comment(payload, position)
+        else:
+            kept.append(b'""' if match[0][:1] == b'"' else match[0])
+    return b"".join(kept)
+
+
+def _after_comment(payload: bytes, position: int) -> int:
+    """Behind the comment that is open there; the end of all where it stays open."""
+    depth = 1
+    while depth and (match := _COMMENT_PIECE.match(payload, position)):
+        position = match.end()
+        depth += {b"(": 1, b")": -1}.get(match[0], 0)
+    return len(payload) if depth else position
 
 
 def _folded(text: str) -> str:
     """*text* broken at blanks outside of quoted strings, so that lines stay short where they can."""
+    if len(text) <= MAX_LINE_CHARS - 8:
+        return text
     lines, line = [], ""
     for word in _words(text):
         if line and len(line) + 1 + len(word) > MAX_LINE_CHARS - 8:

@@ -93,7 +93,7 @@ def _in_one_charset(data: bytes, part: Part, piece: str) -> tuple[bytes, bytes, 
         octets = piece.encode("ascii") if piece.isascii() else to_octets(piece, charset)
         if octets is not None:
             return data, octets, ""
-        if data.isascii():
+        if data.isascii() and b"\x1b" not in data:  # ISO 2022 is ASCII to look at
             return data, piece.encode("utf-8"), "utf-8"
     text = to_text(data, charset)
     if "\ufffd" not in text:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain
 from urllib.parse import unquote
@@ -41,10 +41,13 @@ _PORT = re.compile(r":[0-9]*\Z", re.ASCII)
 Host = str | IPv4Address | IPv6Address
 
 
-def hosts_in(texts: Iterable[Text], *, bare: bool = True, defanged: bool = False) -> tuple[Host, ...]:
+def hosts_in(
+    texts: Iterable[Text], *, bare: Callable[[str], bool] | None = None, defanged: bool = False
+) -> tuple[Host, ...]:
     """Names in small ASCII letters, and addresses; each once, those of links first, at most `MAX_HOSTS`.
 
-    bare: names that stand in the text without a scheme too. defanged: ``hxxp://evil[.]test`` means what it hides."""
+    bare: which names that stand in the text without a scheme are some. defanged: ``hxxp://evil[.]test`` means what it
+    hides."""
     found: dict[Host, None] = {}
     seen: set[str] = set()
     texts = tuple(texts)
@@ -68,7 +71,7 @@ def _links(texts: Iterable[Text]) -> Iterator[str]:
                     yield address[1]
 
 
-def _texts(texts: Iterable[Text], bare: bool, defanged: bool) -> Iterator[str]:
+def _texts(texts: Iterable[Text], bare: Callable[[str], bool] | None, defanged: bool) -> Iterator[str]:
     for text in texts:
         for piece in _pieces(text.source) if text.is_html else ():  # styles, scripts, refreshes
             yield from _IN_TEXT.findall(html.unescape(piece))
@@ -77,7 +80,7 @@ def _texts(texts: Iterable[Text], bare: bool, defanged: bool) -> Iterator[str]:
             yield from _IN_TEXT.findall(words)
             for word in words.split() if bare else ():
                 if "." in word:
-                    yield from _BARE.findall(word)
+                    yield from filter(bare, _BARE.findall(word))
 
 
 def _pieces(text: str) -> Iterator[str]:

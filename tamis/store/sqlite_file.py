@@ -133,12 +133,19 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def _create(path: Path) -> None:
-    """SQLite would create it world-readable, and senders and recipients are in it.
+    """SQLite would create it world-readable, and senders and recipients are in it. One that root creates, with a
+    command before the first start of a daemon, is the directory's owner's: else no daemon could write it.
 
     An existing file is left alone: to close it here would let go of the locks of every other connection that
     this process has to it (sqlite.org/howtocorrupt.html section 2.2)."""
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+        try:
+            if os.geteuid() == 0:
+                directory = path.parent.stat()
+                os.fchown(descriptor, directory.st_uid, directory.st_gid)
+        finally:
+            os.close(descriptor)
 
 
 def _prepare(db: sqlite3.Connection) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import threading
 import time
@@ -21,9 +20,11 @@ from demo import clients
 from demo.daemons import wait_for
 from demo.house import House
 from demo.layout import OWNER
+from demo.postfix import _write as write_old
 from tamis.auth.keys import make_key
 from tamis.mail.message import Message
 from tests.integration.conftest import PASSWORD, ZONE
+from tests.lda.mta import Mta, mta
 from tests.milters.house import environment
 from tests.milters.signing import key_file, verified, zone
 
@@ -40,6 +41,9 @@ action = "HOLD look at it"
 [milter.checks.rewrite]
 direction = "out"
 copy_to = ["{archive}"]
+[milter.checks.srs]
+check = "rewrite"
+srs = {{ domain = "srs.example.org", secret = "key", local_domains = ["example.org"] }}
 [milter.checks.footer]
 direction = "out"
 text = "{etc}/footer.txt"
@@ -55,6 +59,10 @@ free = "1kB"
 users = ["{other}"]
 admin = ["{archive}"]
 """
+MAIN = """
+transport_maps = inline:{{ {{ far.example = {next} }}, {{ farther.example = {next} }}, {{ srs.example.org = {next} }} }}
+relay_domains = srs.example.org
+"""
 LETTER = (
     b"From: <signed@example.org>\r\nTo: letters@example.org\r\nSubject: %b\r\nMIME-Version: 1.0\r\n"
     b'Content-Type: multipart/alternative; boundary="b"\r\n\r\n--b\r\n\r\nhello\r\n.\r\nFrom here\r\n--b\r\n'
@@ -62,25 +70,41 @@ LETTER = (
 )
 
 
+@pytest.fixture(scope="module")
+def far() -> Iterator[Mta]:
+    """The next host."""
+    with mta() as found:
+        yield found
+
+
 @pytest.fixture(scope="module", params=["native", "pymilter"])
-def house(request: pytest.FixtureRequest) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, far: Mta) -> Iterator[House]:
     passwords = dict.fromkeys((USER, ARCHIVE, OTHER), PASSWORD)
     with House(passwords, user_limit="100000/1h", network_limit="1000000/1h", zone=ZONE) as house:
-        etc = house.layout.path("/etc/tamis")
-        (etc / "dkim").mkdir(mode=0o700)
-        shutil.chown(key_file(etc / "dkim/r", KEY), OWNER)
-        shutil.chown(etc / "dkim", OWNER)
-        (etc / "footer.txt").write_text("Grüße aus {sender_domain}\n")
-        config = etc / "tamis.toml"
-        text = config.read_text().replace("\n[milter]\n", f'\n[milter]\ntransport = "{request.param}"\n')
-        layout = house.layout
-        values = {
-            "archive": ARCHIVE, "other": OTHER, "etc": etc, "smtp": layout.ports.smtp, "to": "directory",
-            "postfix": layout.path("/etc/postfix"), "lib": layout.path("/var/lib/tamis"),
-        }  # fmt: skip
-        config.write_text(text + CHECKS.format(**values))
-        house.restart("milter")
+        prepare(house, request.param, far)
         yield house
+
+
+def prepare(house: House, transport: str, far: Mta) -> None:
+    layout = house.layout
+    etc = layout.path("/etc/tamis")
+    (etc / "dkim").mkdir(mode=0o700)
+    shutil.chown(key_file(etc / "dkim/r", KEY), OWNER)
+    shutil.chown(etc / "dkim", OWNER)
+    (etc / "footer.txt").write_text("Grüße aus {sender_domain}\n")
+    config = etc / "tamis.toml"
+    text = config.read_text().replace("\n[milter]\n", f'\n[milter]\ntransport = "{transport}"\n')
+    values = {
+        "archive": ARCHIVE, "other": OTHER, "etc": etc, "smtp": layout.ports.smtp, "to": "directory",
+        "postfix": layout.path("/etc/postfix"), "lib": layout.path("/var/lib/tamis"),
+    }  # fmt: skip
+    config.write_text(text + CHECKS.format(**values))
+    main = layout.path("/etc/postfix/main.cf")
+    write_old(
+        main, main.read_text() + MAIN.format(next=far.server.replace("inet:127.0.0.1", "smtp:[127.0.0.1]"))
+    )
+    house.restart("milter")
+    house.restart("postfix")
 
 
 def submit(house: House, subject: str) -> None:
@@ -172,55 +196,27 @@ def test_a_digest_tells_each_once_and_is_not_held_itself(house: House) -> None:
     tamis(house, "delete", name)
 
 
-class Slow:
-    """An MTA that takes a message and is slow to say so, so that whoever asks can be killed before it knows."""
-
-    def __init__(self, *, takes: bool) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.takes = takes
-        self.taken: list[bytes] = []
-        self.waiting = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        connection, _ = self.listener.accept()
-        with connection, connection.makefile("rb") as lines:
-            connection.sendall(b"220 slow\r\n")
-            for line in lines:
-                if line.upper().startswith(b"DATA"):
-                    connection.sendall(b"354 go\r\n")
-                    body = b"".join(iter(lines.readline, b".\r\n"))
-                    self.taken.append(body)
-                    self.waiting.set()
-                    if lines.read(1) == b"":
-                        return
-                connection.sendall(b"250 ok\r\n")
-
-
 def test_killed_before_the_mta_has_answered_it_is_still_held(house: House) -> None:
     submit(house, "hold me killed")
     (item,) = listed(house, "hold me killed")
     name = str(item["id"])
     config = house.layout.path("/etc/tamis/tamis.toml")
-    slow = Slow(takes=True)
     other = config.with_name("slow.toml")
-    port = slow.listener.getsockname()[1]
-    other.write_text(
-        config.read_text().replace(f':{house.layout.ports.smtp}"\npostfix', f':{port}"\npostfix')
-    )
-    command = [
-        str(house.layout.path("/opt/tamis") / "bin/tamis"),
-        "quarantine",
-        "release",
-        name,
-        "-c",
-        str(other),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
-    assert slow.waiting.wait(30)
-    process.kill()
-    process.communicate()
-    slow.listener.close()
+    with mta(message="") as silent:
+        ours = f'server = "inet:127.0.0.1:{house.layout.ports.smtp}"'
+        other.write_text(config.read_text().replace(ours, f'server = "{silent.server}"'))
+        command = [
+            str(house.layout.path("/opt/tamis") / "bin/tamis"),
+            "quarantine",
+            "release",
+            name,
+            "-c",
+            str(other),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
+        wait_for("the MTA to have it", lambda: bool(silent.messages), 30)
+        process.kill()
+        process.communicate()
     assert [each["recipients"] for each in listed(house, "hold me killed")] == [[OTHER, ARCHIVE]]
     tamis(house, "release", name)
     for user in (OTHER, ARCHIVE):
@@ -317,3 +313,24 @@ def delivered_from_hold(house: House, subject: str) -> list[bytes]:
     house.flush()
     wait_for(subject, lambda: bool(box(house, OTHER, subject)), 30)
     return box(house, OTHER, subject)
+
+
+def test_srs_is_for_what_leaves_and_bounces_come_back(house: House, far: Mta) -> None:
+    far.said.clear()
+    letter = b"From: s@far.example\r\nSubject: srs %b\r\n\r\nhello\r\n"
+    with smtplib.SMTP("127.0.0.1", house.layout.ports.smtp, "client.test", 30) as client:
+        client.ehlo()
+        for recipient in ("x@farther.example", OTHER):
+            reply = clients.send(client, "s@far.example", recipient, letter % recipient[:1].encode())
+            assert reply.code == 250, reply
+        wait_for("the queue to drain", lambda: not house.queue(), 60)
+        (given,) = [line for line in far.said if line.startswith("MAIL")]
+        address = given.partition("<")[2].partition(">")[0]
+        assert address.startswith("SRS0=")
+        assert address.endswith("=far.example=s@srs.example.org")
+        (raw,) = delivered(house, OTHER, "srs l")
+        assert b"SRS0" not in raw, "it has not left"
+        assert clients.send(client, "", address, letter % b"bounce").code == 250
+        wait_for("the bounce", lambda: "RCPT TO:<s@far.example>" in " ".join(far.said), 60)
+        forged = clients.send(client, "", address.replace("=s@", "=t@"), letter % b"forged")
+        assert (forged.code, forged.text[:5]) == (550, "5.1.1")

@@ -77,7 +77,7 @@ def mail(
     ("raw", "reply"),
     [
         (mail("=?utf-8?q?You_won?=", body="your prize"), "451 4.7.1 Not today"),
-        (mail(body="see http://www.ev&#105;l.example or www.evil.example"), "550 5.7.1 evil.example is on uri.example"),
+        (mail(body="see http://www.bank.example@www.evil.example/"), "550 5.7.1 evil.example is on uri.example"),
         (mail(author="x@examp1e.org"), "550 5.7.1 From domain examp1e.org looks like example.org"),
         (mail(more=f"From: {USER}\n"), "550 5.7.1 Message has more than one From field"),
         (mail(more="Content-Type: a/b; name*0=x.e;\n name*1=xe\n"), "550 5.7.1 Programs are not accepted here"),

@@ -31,7 +31,7 @@ class Mta:
             going = self._answer(connection, "greeting")
             while going and (line := lines.readline()):
                 self.said.append(line.decode().rstrip("\r\n"))
-                verb = self.said[-1].partition(" ")[0]
+                verb = self.said[-1].partition(" ")[0].upper()
                 going = self._answer(connection, verb) and verb != "QUIT"
                 if going and verb == "DATA" and self._of("DATA").startswith("354"):
                     raw = b"".join(iter(lines.readline, b".\r\n"))

@@ -125,6 +125,7 @@ def test_only_needed_steps_are_awaited_and_leading_blanks_are_kept(milter: Milte
         assert mta.steps & HDR_LEADSPC
         assert b"j i {auth_authen} {auth_type}" in mta.macros_wanted, "j: never nothing to send"
         assert all(mta.steps & bit for bit in (0x4000, 0x8000, 0x10000, 0x80, 0x40000, 0x80000))
+        assert all(mta.steps & NOT_WANTED[step] for step in (b"T", b"N")), "nobody asks, and the body tells"
 
 
 def test_messages_of_a_session_share_no_envelope(milter: Milter) -> None:

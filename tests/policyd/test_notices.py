@@ -8,6 +8,8 @@ import hashlib
 import hmac
 import json
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +95,7 @@ class Mta:
     server: str = ""
     said: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -101,6 +104,7 @@ def mta(*, silent: bool = False) -> Iterator[Mta]:
 
     class Session(StreamRequestHandler):
         def handle(self) -> None:
+            found.asked.set()
             if found.silent:
                 self.rfile.read()
                 return
@@ -272,3 +276,34 @@ def test_a_channel_that_hangs_holds_nobody_up_and_too_many_are_dropped(
         around = told(config, *[NOTICE] * 5)
     assert sum("notice dropped" in line for line in around.lines) == 2
     assert sum("notice not sent" in line for line in around.lines) == 3
+
+
+LEAVES = """
+import asyncio
+import sys
+from policyd.notices import Notices, NoticesConfig
+from tests.policyd.checks.world import world
+from tests.policyd.test_notices import NOTICE
+from tamis.config.schema import Duration
+
+async def leave():
+    config = NoticesConfig(admin=("a@example.org",), server=sys.argv[1], timeout=Duration(60.0))
+    Notices(config).post(NOTICE, world().services())
+    await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(leave())
+"""
+
+
+def test_a_channel_that_hangs_does_not_keep_the_daemon_from_ending() -> None:
+    with mta(silent=True) as server:
+        daemon = subprocess.Popen(
+            [sys.executable, "-c", LEAVES, server.server],
+            stdin=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        with daemon:
+            assert server.asked.wait(20)
+            assert daemon.stdin
+            daemon.stdin.close()
+            assert daemon.wait(20) == 0

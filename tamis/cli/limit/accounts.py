@@ -10,12 +10,18 @@ import time
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tamis.cli.programs import assemble_of
 from tamis.config.load import default_path, load
 from tamis.log import safe
 from tamis.store import Store, open_store
 from tamis.store.accounts import Standing
+from tamis.store.config import StoreConfig
+
+if TYPE_CHECKING:
+    from policyd.config import Root
+    from tamis.registry import Configured
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -25,15 +31,25 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def with_store(path: Path | None, story: Callable[[Store, float], Coroutine[None, None, int]]) -> int:
     """What *story* returns, told of the store and the time. Raises ConfigError and TempFail."""
+    return in_store(configured(path)[0].store, story)
+
+
+def configured(path: Path | None) -> tuple[Root, tuple[Configured, ...]]:
+    """What tamis-policyd would obey. Raises ConfigError."""
     from policyd.config import Root
 
     assembled = load(path or default_path(), assemble_of("tamis-policyd"))
     assert isinstance(assembled, tuple)
-    root = assembled[0]
+    root, checks = assembled
     assert isinstance(root, Root)
+    return root, checks
+
+
+def in_store(config: StoreConfig, story: Callable[[Store, float], Coroutine[None, None, int]]) -> int:
+    """See `with_store`."""
 
     async def told() -> int:
-        store = open_store(root.store)
+        store = open_store(config)
         try:
             return await story(store, time.time())
         finally:

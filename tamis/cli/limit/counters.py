@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import ipaddress
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.check import Services
-from tamis.cli.limit.accounts import add_config
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.limit.accounts import add_config, configured, in_store
 from tamis.dns import ZoneResolver
 from tamis.errors import TamisError
-from tamis.store import Store, Window, open_store
+from tamis.store import Store, Window
 from tamis.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -80,23 +76,10 @@ class Limits:
 def with_limits(args: argparse.Namespace, story: Callable[[Limits], Coroutine[None, None, int]]) -> int:
     """What *story* returns. Raises ConfigError, TempFail and NoSuchError."""
     from policyd.checks.ratelimit import RateLimit
-    from policyd.config import Root
 
-    path: Path | None = args.config
-    assembled = load(path or default_path(), assemble_of("tamis-policyd"))
-    assert isinstance(assembled, tuple)
-    root, checks = assembled
-    assert isinstance(root, Root)
+    root, checks = configured(args.config)
     limits = {each.label: each.check for each in checks if isinstance(each.check, RateLimit)}
-
-    async def told() -> int:
-        store = open_store(root.store)
-        try:
-            return await story(Limits(limits, store))
-        finally:
-            await store.close()
-
-    return asyncio.run(told())
+    return in_store(root.store, lambda store, _: story(Limits(limits, store)))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 
-from tamis.cli.limit.accounts import add_config, line, with_store
+from tamis.cli.limit.accounts import add_config, configured, in_store, line
 from tamis.config.units import Unfit, parse_duration
-from tamis.outcome import EX_OK
+from tamis.outcome import EX_OK, EX_UNAVAILABLE
 from tamis.store import Store
 
 _EPILOG = """\
@@ -19,7 +20,7 @@ A login is written as Postfix logs it: sasl_username=alice@example.org. Locks ho
 check = "outbound"; mail that is in the queue already stays there: mailq, postsuper.
 
 exit status:
-  0 done   64 usage   69 the store is away   78 a bad configuration
+  0 done   64 usage   69 the store is away, or no check would refuse anybody   78 a bad configuration
 """
 
 
@@ -50,8 +51,19 @@ def _life(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """A line for each account. Raises ConfigError, and TempFail where the store is away."""
-    from policyd.checks.outbound import account_of
+    from policyd.checks.outbound import Outbound, account_of
     from policyd.checks.outbound_signals import LOCK
+
+    root, checks = configured(args.config)
+    modes = {each.mode for each in checks if isinstance(each.check, Outbound)}
+    if not modes - {"off"}:
+        print(
+            "tamis limit: nobody is locked, for no table [policyd.checks.NAME] is an outbound that is asked",
+            file=sys.stderr,
+        )
+        return EX_UNAVAILABLE
+    if "enforce" not in modes:
+        print('tamis limit: outbound has mode = "shadow": mail from locked accounts passes', file=sys.stderr)
 
     async def story(store: Store, now: float) -> int:
         for login in args.accounts:
@@ -60,4 +72,4 @@ def run(args: argparse.Namespace) -> int:
             print(line(login, (await store.watch(account, (), now)).standing))
         return EX_OK
 
-    return with_store(args.config, story)
+    return in_store(root.store, story)

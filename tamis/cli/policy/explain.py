@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tamis.dns import Resolver
 
 _LOOK_BACK_S = 30 * 86400.0
+_MESSAGE = "explain"  # Postfix names the message at RCPT and later: what flags describe is one
 
 # flag: attribute of the protocol, and what it is
 _FLAGS = {
@@ -131,6 +132,7 @@ def _requests(args: argparse.Namespace, configured: Configuration) -> Iterator[d
             yield request
     elif _given(args) or args.recipient or args.stage or args.attribute:
         start = {"protocol_name": "ESMTP", "client_name": "unknown", "reverse_client_name": "unknown"}
+        start["instance"] = _MESSAGE
         for recipient in args.recipient or [""]:
             yield start | {"protocol_state": "RCPT", "recipient": recipient}
 

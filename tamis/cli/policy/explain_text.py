@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tamis.config.units import format_duration
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from policyd.rehearsal.explained import Part, Told
     from policyd.rehearsal.watched import Call
     from tamis.pipeline import Result
+    from tamis.store import Window
 
 MAX_CALLS_SHOWN = 20
 _COLOURS = {"pass": "32", "discard": "35", "hold": "35", "defer": "33", "reject": "31"}
@@ -95,11 +97,18 @@ def _windows(call: Call) -> Iterator[str]:
     assert call.before is not None
     after = call.after or call.before
     for window, old, new in zip(call.arguments["windows"], call.before.levels, after.levels, strict=True):
-        yield f"{window.count}/{format_duration(window.period_s)} {old.left} left -> {new.left}"
+        yield f"{window.count}{_span(window)} {old.left} left -> {new.left}"
     if call.before.held or after.held:
         yield f"held {call.before.held} -> {after.held}"
     if after.extra:
         yield f"{after.extra} granted"
+
+
+def _span(window: Window) -> str:
+    """``/1h``, or ``until 2026-12-25 00:00 UTC`` for a day of the calendar."""
+    if window.ends:
+        return f" until {datetime.fromtimestamp(window.ends, UTC):%Y-%m-%d %H:%M} UTC:"
+    return f"/{format_duration(window.period_s)}"
 
 
 def _short(value: Any) -> str:

@@ -105,7 +105,7 @@ def _tell(places: Places, recipient: str, items: list[Item], dry_run: bool) -> s
     ]
     message = mail(config.digest, recipient, entries, places.hostname, keep, now)
     if dry_run:
-        print(message.as_string())
+        print(f"To: {message['To']}\nSubject: {message['Subject']}\n\n{message.get_content()}")
         return ""
     try:
         raw = marker(config.directory).mark("digest", message.as_bytes(), now)

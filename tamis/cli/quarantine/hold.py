@@ -33,8 +33,9 @@ class HoldQueue:
 
     @property
     def is_here(self) -> bool:
-        """Whether there is a Postfix."""
-        return shutil.which("postqueue", path=_SEARCHED) is not None
+        """Whether there is a Postfix, with a configuration."""
+        configured = (Path(self._postfix or "/etc/postfix") / "main.cf").exists()
+        return configured and shutil.which("postqueue", path=_SEARCHED) is not None
 
     def items(self) -> Iterator[Item]:
         """See `places.Place`."""

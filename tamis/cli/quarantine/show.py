@@ -59,15 +59,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(item: Item, message: Message) -> Iterator[str]:
-    yield f"id:         {item.id} ({'our quarantine' if item.place == 'directory' else 'hold queue of Postfix'})"
-    yield f"since:      {formatdate(item.time_s)}"
-    yield f"why:        {item.why()}"
-    for name in ("text", "client_address", "sasl_username", "queue_id", "message_id"):
-        if value := str(getattr(item, name)):
-            yield f"{name + ':':<11} {safe(value)}"
-    yield f"sender:     {safe(item.sender) or '<>'}"
-    yield from (f"recipient:  {safe(each)}" for each in item.recipients)
-    yield f"size:       {item.size_bytes} bytes"
+    place = "our quarantine" if item.place == "directory" else "hold queue of Postfix"
+    known = {"id": f"{item.id} ({place})", "since": formatdate(item.time_s), "why": item.why()}
+    known |= {
+        name: str(getattr(item, name)) for name in ("text", "client_address", "sasl_username", "queue_id")
+    }
+    known |= {"sender": item.sender or "<>", "size": f"{item.size_bytes} bytes"}
+    yield from (f"{name + ':':<16}{safe(value)}" for name, value in known.items() if value)
+    yield from (f"{'recipient:':<16}{safe(each)}" for each in item.recipients)
     yield ""
     for field in list(message.headers)[:MAX_FIELDS]:
         yield safe(f"{field.name}:{field.value.decode('utf-8', 'replace')}".replace("\r\n", " "))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic, process_time
 from typing import Any
 
 import pytest
 
 from milters.aside import MAX_BYTES_AT_ONCE
 from milters.checks.content import MAX_ADDED, Content
+from milters.rules.part import PartWhen
 from milters.rules.rule import Rule
 from milters.rules.when import When
 from tamis.config.schema import Texts
+from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.transaction import Findings, Transaction
 from tamis.verdict import PASS, AddHeader, Kind
@@ -110,6 +113,48 @@ def test_large_texts_do_not_hold_up_the_loop() -> None:
 
     asyncio.run(main())
     assert turns > 5
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        When(header={"subject": Texts(("/(a?){500}b/",))}),
+        When(body=Texts(("/(a?){500}b/",))),
+        When(part=PartWhen(filename=Texts(("/(a?){500}b/",)))),
+    ],
+)
+def test_the_worst_expression_is_tried_in_a_thread_and_has_an_end(
+    when: When, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a small message too."""
+    monkeypatch.setattr("milters.rules.seen.MAX_SECONDS", 1.0)
+    part = b"--b\r\nContent-Disposition: x; filename=" + b"a" * 900 + b"\r\n\r\n" + b"a" * 3000 + b"\r\n"
+    subjects = b"Subject: " + b"a" * 60_000 + b"\r\n"
+    raw = subjects * 20 + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 300
+    check = rules(rule("r", when, score=1))
+    gap = 0.0
+
+    async def main() -> None:
+        nonlocal gap
+        txn = Transaction(message=Message(raw), size_bytes=len(raw))
+        task, last = asyncio.ensure_future(check.run(txn, services())), monotonic()
+        while not task.done():
+            await asyncio.sleep(0)
+            gap, last = max(gap, monotonic() - last), monotonic()
+        await asyncio.gather(task, return_exceptions=True)
+
+    began = process_time()
+    asyncio.run(main())
+    assert process_time() - began < 30
+    assert gap < 1
+
+
+def test_rules_that_take_too_long_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each search has an end, and so have all of them together."""
+    monkeypatch.setattr("milters.rules.seen.MAX_SECONDS", 0.05)
+    costly = When(body=Texts(("/a{0,300}a{0,300}b/",)))
+    with pytest.raises(TempFail, match="too long"):
+        judged(rules(*(rule(f"r{n}", costly, score=1) for n in range(100))), b"\r\n" + b"a" * 100_000)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import dkim as dkimpy
 import pytest
 
 from milters.checks.authenticate import Authenticate
-from milters.checks.seal import Seal, folded
+from milters.checks.seal import Seal
 from milters.checks.sign import Sign
 from tamis.auth import arc
 from tamis.auth.arc import ArcResult
+from tamis.auth.arc_seal import folded
 from tamis.auth.keys import make_key
 from tamis.dns import ZoneResolver
 from tamis.mail.message import Message

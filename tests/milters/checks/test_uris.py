@@ -174,6 +174,14 @@ def test_links_in_html_count_and_in_attachments_too() -> None:
     assert set(dns.asked) == {"evil.test.uri.list", "bank.test.uri.list"}
 
 
+def test_names_without_a_scheme_count_below_top_level_domains_that_exist() -> None:
+    dns = Zone({})
+    judged(check(), mail("see evil.com, invoice.pdf, www.evil.co.uk and x@mail.org"), dns=dns)
+    assert set(dns.asked) == {f"{name}.uri.list" for name in ("evil.com", "evil.co.uk", "mail.org")}
+    judged(check(bare=False), mail("see other.com"), dns=dns)
+    assert len(dns.asked) == 3
+
+
 def test_self_test_says_what_is_wrong() -> None:
     one = check(lists={"good.list": UriList(), "bad.list": UriList(), "dead.list": UriList()})
     zone = listed("invalid.bad.list") | {"invalid.dead.list": ["TIMEOUT"]}

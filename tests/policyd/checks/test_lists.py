@@ -61,7 +61,7 @@ def lists(directory: Path, **options: object) -> Lists:
         ("group", "ann@example.org", True),
         ("group", "ann@notexample.org", False),
         ("team", "Ann@example.org", True),
-        ("team", "ann+x@example.org", True),
+        ("team", "ann+x@example.org", False),
         ("team", "bob@example.org", True),
         ("team", "eve@example.org", False),
         ("Team", "ann@example.org", True),
@@ -120,6 +120,19 @@ def test_the_reply_may_name_the_policy(tmp_path: Path) -> None:
     check = lists(tmp_path, reply="550 5.7.2 {recipient} takes mail from {policy}")
     action = world().action(check, recipient="both@example.org", sender="x@remote.example")
     assert action == "550 5.7.2 both@example.org takes mail from members+moderators"
+
+
+def test_a_login_is_no_extension_of_a_member(tmp_path: Path) -> None:
+    (tmp_path / "policies").write_text("team@example.org members\n")
+    (tmp_path / "members").write_text("team@example.org mary@example.org\n")
+    check = Lists(
+        policies=(f"texthash:{tmp_path}/policies",),
+        members=(f"texthash:{tmp_path}/members",),
+        delimiters="+-",
+    )
+    for login, kind in (("mary", Kind.PASS), ("mary-jane", Kind.REJECT)):
+        asked = world().verdict(check, recipient="team@example.org", sasl_username=f"{login}@example.org")
+        assert asked.kind is kind
 
 
 def test_a_word_that_is_no_policy_is_a_failure(tmp_path: Path) -> None:

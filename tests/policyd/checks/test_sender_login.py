@@ -193,3 +193,12 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         '[policyd.checks.sender_login]\nunauthenticated = "reject"\n'
     )
     assert configured("[policyd.checks.sender_login]\n") == SenderLogin()
+
+
+def test_a_login_is_no_extension_of_another() -> None:
+    check = SenderLogin(delimiters="+-", domain_aliases={"example.net": "example.org"})
+    for sender in ("mary-jane@example.org", "mary-jane+x@example.net"):
+        assert world().action(check, sasl_username="mary-jane@example.org", sender=sender) == "DUNNO"
+    for sender in ("mary@example.org", "mary@example.net", "mary-john@example.org"):
+        refused = world().verdict(check, sasl_username="mary-jane@example.org", sender=sender)
+        assert refused.kind is Kind.REJECT

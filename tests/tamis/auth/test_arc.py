@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from typing import Any
 
@@ -11,10 +12,14 @@ import pytest
 from tamis.auth import arc, arc_seal
 from tamis.auth.arc import ArcResult
 from tamis.auth.arc_sets import NAMES
+from tamis.auth.dkim_canon import BodyHash, feed_all
+from tamis.auth.dkim_canon import field as canonical
+from tamis.auth.dkim_digest import Digests
+from tamis.auth.dkim_sign import completed, seal_digest, signed, unsigned_field
 from tamis.dns import ZoneResolver
 from tamis.mail.headers import split
 from tamis.mail.message import Message
-from tests.tamis.auth.site import ED25519, NOW, RAW, ZONE, signer
+from tests.tamis.auth.site import ED25519, NOW, RAW, RSA, ZONE, signer
 
 RESULTS = b"mx.test; spf=pass smtp.mailfrom=a@example.org"
 
@@ -112,6 +117,7 @@ def test_a_field_that_is_changed_breaks_it(name: str, instance: int) -> None:
         ("ARC-Authentication-Results", b"i=3; mx.test;", b"mx.test; i=3;"),
         ("ARC-Authentication-Results", b"i=3; mx.test;", b"mx.test;"),
         ("ARC-Seal", b"cv=pass", b"cv=Pass"),
+        ("ARC-Seal", b"i=3;", b"i=3.0;"),
         ("ARC-Message-Signature", b"c=relaxed/relaxed;", b""),
     ],
 )
@@ -179,3 +185,33 @@ def test_a_set_may_cover_its_own_results() -> None:
     raw = sealed(RAW, names=("from", "arc-authentication-results"))
     assert verify(raw).cv == "pass"
     assert verify(raw.replace(b"i=1; mx.test", b"i=1; my.test")).cv == "fail"
+
+
+def test_comments_may_stand_around_the_instance_of_results() -> None:
+    """RFC 8617 section 4.1.1: there CFWS is allowed, in the seal and the signature it is not."""
+    results = b"(; i=9;) i (a\\)b) = 1 (x)\r\n ; mx.test; spf=pass"
+    found = b"ARC-Authentication-Results: " + results
+    signature, seal = by_hand(found)
+    assert verify(seal + signature + found + b"\r\n" + RAW).cv == "pass"
+
+
+@pytest.mark.parametrize("more", [b"=", b"==", b"A", b"AAAA=="])
+def test_padding_that_does_not_fit_is_no_base64(more: bytes) -> None:
+    for name in ("ARC-Seal", "ARC-Message-Signature"):
+        one = field(THREE, name, 3)
+        assert verify(THREE.replace(one, one[:-2] + more + b"\r\n")).cv == "fail"
+
+
+def by_hand(found: bytes) -> tuple[bytes, bytes]:
+    """ARC-Message-Signature and ARC-Seal for a first set whose results are *found*, whatever stands in them."""
+    body = BodyHash("relaxed")
+    feed_all([body], Message(RAW).raw, Message(RAW).body_offset)
+    tags = [("i", "1"), ("a", "rsa-sha256"), ("c", "relaxed/relaxed"), ("d", "example.org"), ("s", "r")]
+    tags += [("h", "from"), ("bh", base64.b64encode(body.digest()).decode())]
+    signature = signed("ARC-Message-Signature", tags, Digests(Message(RAW)), ["from"], signer())
+    unsigned = unsigned_field(
+        "ARC-Seal", [("i", "1"), ("a", "rsa-sha256"), ("cv", "none"), ("d", "example.org"), ("s", "r")]
+    )
+    covered = [canonical(raw, "relaxed") for raw in (found, signature)]
+    seal = completed(unsigned, RSA.sign(seal_digest(covered, unsigned)))
+    return signature + b"\r\n", seal + b"\r\n"

@@ -151,6 +151,7 @@ def test_the_tags_of_a_signature(tags: dict[str, str | None], result: str) -> No
         (f"v=DKIM1; h=sha1:sha256; s=email; t=y; n=note; x=unknown; p={P}", "pass"),
         (f"v=DKIM1; s=* ; p={P}", "pass"),
         (f"v=DKIM1; g=; p={P}", "pass"),
+        (f"v=DKIM1; k=rsa;\np={P[:50]}\r\n{P[50:]}\n", "pass"),
         (f"k=rsa; v=DKIM1; p={P}", "permerror"),
         (f"v=DKIM2; p={P}", "permerror"),
         (f"v=DKIM1; k=ed25519; p={P}", "permerror"),

@@ -191,6 +191,8 @@ def test_test_mode_is_one_step_milder(record: str, disposition: str) -> None:
     [
         ("v=DMARC1;p=reject", "fail", "reject"),
         ("v = DMARC1 ; p = Reject ;", "fail", "reject"),
+        ("V=DMARC1; p=reject", "fail", "reject"),
+        ("v=DMARC1;\np=reject\n", "fail", "reject"),
         ("v=DMARC1; rua=mailto:a@b.example; p=reject", "fail", "reject"),
         ("v=DMARC1; p=reject; unknown; x=y", "fail", "reject"),
         ("v=DMARC1; p=wrong; rua=mailto:a@b.example", "fail", "none"),

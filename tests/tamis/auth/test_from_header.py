@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.auth.from_header import MAX_DOMAINS, author
+from tamis.auth.from_header import MAX_DOMAINS, MAX_FIELD_BYTES, MAX_FIELDS, author
 from tamis.mail.headers import split
 
 
@@ -14,6 +14,11 @@ def of(*values: bytes) -> tuple[tuple[str, ...], bool]:
     headers, _ = split(b"".join(b"From:" + value + b"\r\n" for value in values) + b"\r\n")
     who = author(headers)
     return who.domains, not who.problem
+
+
+def whole(*values: bytes) -> bool:
+    headers, _ = split(b"".join(b"From:" + value + b"\r\n" for value in values) + b"\r\n")
+    return author(headers).whole
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,10 @@ def test_one_plain_address(value: bytes, domain: str) -> None:
         (b" a@evil.example\x00@bank.example", ("evil.example", "bank.example")),
         (b" a@bank.example\x00.evil.example", ("bank.example",)),
         (b" a@bank.example\r.evil.example", ("bank.example",)),
-        (b" a@bank(x).example", ("bank",)),
+        (b" a@bank(x).example", ("bank", "bank.example")),
+        (b" a@(evil.example)bank.example", ("bank.example",)),
+        (b" a@bank.example\xff <b@evil.example>", ("bank.example", "evil.example")),
+        (" a@bank.example\u00a0<b@evil.example>".encode(), ("bank.example", "evil.example")),
         (b" a@bank .example", ("bank",)),
         (b" a @bank.example", ("bank.example",)),
         (b" a@bank.example(.evil.example", ("bank.example",)),
@@ -94,6 +102,10 @@ def test_a_flood_is_bounded() -> None:
     flood = b", ".join(b" a@d%d.example" % n for n in range(5000))
     domains, plain = of(flood)
     assert (len(domains), plain) == (MAX_DOMAINS, False)
+    assert not whole(flood)
+    assert not whole(*[b" a@evil.example"] * MAX_FIELDS, b" a@bank.example")
+    assert not whole(b" " + b"x" * MAX_FIELD_BYTES + b" <a@bank.example>")
+    assert whole(b" a@evil.example, b@bank.example")
     assert not of(*[b" a@bank.example"] * 1000)[1]
     assert not of(b" " + b"(" * 60_000)[1]
     assert not of(b' "' + b"\\" * 60_001)[1]

@@ -67,6 +67,11 @@ def by_evil(raw: bytes, **changes: Any) -> bytes:
         b'From: "a@bank.example" a@bank.example, <a@evil.example>\r\n',
         b"From: group: a@bank.example;, a@evil.example\r\n",
         b"From: a@BANK.example.\r\n",
+        b"From: a@bank(x).example\r\n",
+        b"From: a@(evil.example)bank.example\r\n",
+        b"From: a@bank.example\xff <a@evil.example>\r\n",
+        b"From: " + b", ".join(b"a@e%d.example" % n for n in range(9)) + b", a@bank.example\r\n",
+        b"From: a@evil.example\r\n" * 9 + b"From: a@bank.example\r\n",
     ],
 )
 @pytest.mark.parametrize("signed", [False, True])

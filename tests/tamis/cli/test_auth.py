@@ -179,6 +179,11 @@ def test_chains_are_sealed_and_verified(desk: Desk) -> None:
     failed = raw.replace(b"mx.test; spf", b"mx.test; arc=fail; spf", 1)
     _, out = desk.run("arc", "seal", "-", *signing, "--authserv-id", "mx.test", "--fields-only", stdin=failed)
     assert "cv=fail" in out
+    said = raw.replace(b"mx.test; spf", b"mx.test; arc=pass (or arc=fail); spf", 1)
+    changed = said.replace(b"Hello", b"Hullo")  # by a list, after our results were written
+    _, out = desk.run("arc", "seal", "-", *signing, "--authserv-id", "mx.test", stdin=changed)
+    assert desk.run("arc", "verify", "-", "--dns", desk.zone, stdin=out.encode())[0] == 0
+    assert max(map(len, out[: -len(changed)].splitlines())) < 79
     status, out = desk.run("arc", "seal", "-", *signing, "--authserv-id", "other.test", stdin=raw)
     assert (status, out.encode()) == (1, raw)
     assert desk.run("arc", "verify", desk.message, "--dns", desk.zone)[0] == 1
@@ -223,6 +228,7 @@ def test_what_a_zone_file_may_say(tmp_path: Path) -> None:
     path.write_text(
         "a: [{SPF: v=spf1}, {MX: [10, mx]}, TIMEOUT, {A: TIMEOUT}]\nb: [{SPF: x}, {TXT: NONE}]\nc:\n"
         "d: {AAAA: 1:2:3:4:5:6:7:8}\ne: [{TXT: [a, b]}, {TXT: !!binary /w==}]\n"
+        "f:\n  TXT: |\n    v=DKIM1;\n    p=AAAA\n"
     )
     assert zone.read(path) == {
         "a": [{"MX": ["10", "mx"]}, "TIMEOUT", {"A": "TIMEOUT"}, {"TXT": "v=spf1"}],
@@ -230,4 +236,5 @@ def test_what_a_zone_file_may_say(tmp_path: Path) -> None:
         "c": [],
         "d": [{"AAAA": "1:2:3:4:5:6:7:8"}],
         "e": [{"TXT": ["a", "b"]}, {"TXT": b"\xff"}],
+        "f": [{"TXT": "v=DKIM1;\np=AAAA"}],
     }

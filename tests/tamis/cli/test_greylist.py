@@ -69,7 +69,6 @@ def test_a_client_from_stranger_to_friend_and_back(config: Path, capsys: pytest.
         ("News.Example.co.uk.", "example.co.uk"),
         ("someone@news.example.org", "example.org"),
         ("co.uk", "co.uk"),
-        ("\x1b[2J", "\\x1b[2j"),
     ],
 )
 def test_a_client_is_named_by_address_domain_or_sender(
@@ -99,3 +98,35 @@ def test_mistakes_are_told(config: Path, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as stop:
         greylist(config, "allow", "--for", "90", "example.org")
     assert stop.value.code == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "client"),
+    [("192.0.2.0/24", "192.0.2.0/24"), ("192.0.2.64/26", "192.0.2.0/24"), ("2001:db8::/64", "2001:db8::/64")],
+)
+def test_a_network_is_a_client(
+    config: Path, text: str, client: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert greylist(config, "allow", text) == 0
+    assert capsys.readouterr().out.startswith(f"{client}: allowed, until ")
+    assert visit(config, client, "never seen").known
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.0.0/16", "2001:db8::/48", "", "ann@", "not valid!", "192.0.2.0/33", "\x1b[2J", "ü\x9b"]
+)
+def test_what_can_never_be_a_client_is_refused_and_nothing_is_changed(
+    config: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert greylist(config, "allow", "192.0.2.7", text) == 64
+    told = capsys.readouterr()
+    assert not told.out
+    assert told.err.startswith("tamis greylist: ")
+    assert told.err[:-1].isprintable()
+    assert not visit(config, "192.0.2.0/24", "a").known
+
+
+def test_its_help_shows_the_examples_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["greylist", "--help"])
+    assert "\n  tamis greylist forget 2001:db8::7\n" in capsys.readouterr().out

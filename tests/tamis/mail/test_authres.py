@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tamis.mail import authres
 from tamis.mail.authres import NAME, MethodResult, Property, authserv_id_of, build, forged, quoted
 from tamis.mail.headers import Field, Headers
 
@@ -128,3 +129,21 @@ def test_reading_never_fails(value: bytes) -> None:
 def test_what_is_written_is_read_back(name: str) -> None:
     assert authserv_id_of(build(name, []).encode()) == name
     assert authserv_id_of((quoted(name) + "; none").encode()) == name
+
+
+@pytest.mark.parametrize(
+    ("payload", "left"),
+    [
+        (
+            b'x; spf=pass smtp.mailfrom="\\"; arc=pass"@b.example; arc=none',
+            b'x; spf=pass smtp.mailfrom=""@b.example; arc=none',
+        ),
+        (b"x; arc=pass (good; arc=fail)", b"x; arc=pass "),
+        (b'x; (a (b\\) c) "d; dmarc=pass) f', b"x;  f"),
+        (b"x; (open; dmarc=pass", b"x; "),
+        (b'x; "open; dmarc=pass', b"x; "),
+        (b"x; \\(a) b", b"x; \\(a) b"),
+    ],
+)
+def test_what_stands_in_quotes_and_comments_is_no_result_of_ours(payload: bytes, left: bytes) -> None:
+    assert authres.unquoted(payload) == left

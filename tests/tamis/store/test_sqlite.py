@@ -203,6 +203,16 @@ def test_nobody_else_may_read_whose_mail_is_counted(path: Path, store_at: Backen
         os.umask(before)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_a_command_of_root_creates_the_daemon_can_write(path: Path, store_at: Backend) -> None:
+    """`tamis limit lock` before the daemon's first start."""
+    os.chown(path.parent, 65534, 65534)
+    store_at.play(charge_once)
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in path.parent.glob("state.db*")} == {
+        (65534, 65534)
+    }
+
+
 def test_a_file_that_was_removed_comes_back(path: Path, store_at: Backend) -> None:
     exists = path.exists
 

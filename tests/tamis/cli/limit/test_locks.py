@@ -81,3 +81,21 @@ def test_terminals_get_nothing_that_an_account_may_hide(
 def test_without_a_command_it_says_what_there_is(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["limit"]) == 64
     assert "unlock" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("table", ["", '[policyd.checks.outbound]\nmode = "off"\n'])
+def test_nobody_is_called_locked_whom_no_check_would_refuse(
+    config: Path, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text().partition("[policyd")[0] + table)
+    assert limit(config, "lock", "bob") == 69
+    told = capsys.readouterr()
+    assert not told.out
+    assert "nobody is locked" in told.err
+    assert standing(config, "bob") == Standing()
+
+
+def test_a_lock_that_only_shadows_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(config.read_text() + 'mode = "shadow"\n')
+    assert limit(config, "lock", "bob") == 0
+    assert "mail from locked accounts passes" in capsys.readouterr().err

@@ -127,3 +127,34 @@ def test_without_paths_the_files_beside_the_configuration_are_run(
 
 def test_the_example_configuration_does_what_the_cases_beside_it_say(desk: Desk) -> None:
     assert desk.run("test", ROOT / "contrib/tamis")[0] == 0
+
+
+RESERVED = """\
+[policyd.checks.users]
+check = "ratelimit"
+stage = "end_of_message"
+reserve = true
+limits = ["2/1h"]
+"""
+
+
+def test_each_request_is_another_message_but_for_those_with_one_instance(desk: Desk) -> None:
+    desk.file("reserved.toml", RESERVED)
+    path = desk.file(
+        "mine.test.toml",
+        """\
+        config = "reserved.toml"
+        request = { sasl_username = "alice", recipient = "b@example.net" }
+
+        [[case]]
+        name = "two messages hold all that there is"
+        step = [{ times = 2, action = "DUNNO" }, { action = "DEFER_IF_PERMIT 4.7.1 Limit of 2/1h*" }]
+
+        [[case]]
+        name = "a repeated recipient of one message is one"
+        request = { instance = "1" }
+        step = [{ times = 5, action = "DUNNO" }]
+        """,
+    )
+    status, out, _ = desk.run("test", path)
+    assert (status, "2 cases in 1 files, all as expected" in out) == (0, True), out

@@ -139,3 +139,20 @@ def test_nobody_is_told_of_an_account_that_misbehaves_in_a_rehearsal(desk: Desk)
     [outbound] = configuration(path).checks
     notices = outbound.check.notices  # type: ignore[attr-defined]
     assert (notices.admin, notices.webhook, notices.user) == ((), "", "")
+
+
+def test_the_recipients_of_flags_are_those_of_one_message(desk: Desk) -> None:
+    config = desk.file(
+        "messages.toml", '[policyd.checks.users]\ncheck = "ratelimit"\ncost = "message"\nlimits = ["1/1h"]\n'
+    )
+    flags = ("--sasl-username", "alice", "--recipient", "b@x", "--recipient", "c@x")
+    _, out, _ = desk.run("explain", "-c", config, "--dns", desk.zone, *flags)
+    assert out.count("action=DUNNO") == 2
+    assert "defer" not in out.replace("on_error = defer", "")
+
+
+def test_a_limit_of_the_calendar_is_shown_as_one(desk: Desk) -> None:
+    config = desk.file("days.toml", '[policyd.checks.users]\ncheck = "ratelimit"\nlimits = ["50/day"]\n')
+    flags = ("--sasl-username", "alice", "--recipient", "b@x", "--now", "2026-12-24T18:00")
+    _, out, _ = desk.run("explain", "-c", config, "--dns", desk.zone, *flags)
+    assert "50 until 2026-12-25 00:00 UTC: 50 left -> 49" in out
