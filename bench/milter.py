@@ -220,12 +220,12 @@ def memory(directory: Path) -> Iterator[Figure]:
     large messages; and as one of two where all sessions send at once what is not kept in memory."""
     for name, size in (("big", BIG_BYTES), ("medium", MEDIUM_BYTES)):
         (directory / name).write_bytes(plain(size))
-    loads = {
-        "few": (1, BIG_AT_ONCE, BIG_MESSAGES, 1, directory / "big", "-i", CROWD),
-        "crowd": (2, CROWD, CROWD, 1, directory / "medium"),
+    loads: dict[str, tuple[int, list[object]]] = {
+        "few": (1, [BIG_AT_ONCE, BIG_MESSAGES, 1, directory / "big", "-i", CROWD]),
+        "crowd": (2, [CROWD, CROWD, 1, directory / "medium"]),
     }
     for transport in ("native", "pymilter"):
-        for title, (workers, *load) in loads.items():
+        for title, (workers, load) in loads.items():
             home = directory / f"memory-{title}-{transport}"
             with tamis(home, transport, VERIFY, workers) as (address, pid):
                 result = load_anywhere(directory / "milterload", address, *load)

@@ -59,7 +59,7 @@ AuthservID = mx.bench.example
 _RSPAMD = """
 options {{
   pidfile = "{directory}/rspamd.pid"; tempdir = "{directory}"; local_addrs = ["192.0.2.250"];
-  filters = "spf,dkim";
+  filters = "dkim";
   dns {{ nameserver = ["127.0.0.1:53"]; }}
 }}
 logging {{ type = "file"; filename = "{directory}/rspamd.log"; level = "warning"; }}
@@ -68,7 +68,7 @@ worker "rspamd_proxy" {{
   bind_socket = "{socket} mode=0666"; count = 2; milter = yes; timeout = 60s;
   upstream "local" {{ default = yes; self_scan = yes; }}
 }}
-modules {{ path = "$PLUGINSDIR/dmarc.lua"; path = "$PLUGINSDIR/milter_headers.lua"; }}
+modules {{ path = "$PLUGINSDIR/spf.lua"; path = "$PLUGINSDIR/dmarc.lua"; path = "$PLUGINSDIR/milter_headers.lua"; }}
 spf {{ }}
 dkim {{ }}
 dmarc {{ }}

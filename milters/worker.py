@@ -75,7 +75,7 @@ class Worker:
         """Obey the file as it is now; the parent has found it good, so what is bad now is said and left."""
         try:
             self._program.rebuild()
-        except TamisError as exc:
+        except (TamisError, OSError) as exc:
             self.log.error("reload refused, the old configuration stays", error=str(exc))
 
     def _drain(self) -> None:

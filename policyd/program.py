@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
-from tamis.check import Attended, Finishing, SelfTesting, Services
+from tamis.check import Attended, Finishing, SelfTesting, Services, Succeeding
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -97,6 +97,7 @@ class Program:
             old.dns if root.dns == old_root.dns else DnsResolver(root.dns),
         )
         pipeline = self._pipeline(root, checks, state)
+        succeed(self._checks, checks)
         self._log.configure(root.log, PROGRAM)
         self._root, self._state, server.pipeline = root, state, pipeline
         for name in changed_at_start(old_root.policyd, root.policyd):
@@ -143,6 +144,15 @@ def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:
     """The options that a reload cannot change and that differ."""
     same = replace(new, **{name: getattr(old, name) for name in AT_START})
     return [f.name for f in fields(new) if getattr(same, f.name) != getattr(new, f.name)]
+
+
+def succeed(old: Iterable[Configured], new: Iterable[Configured]) -> None:
+    """Let checks go on from what those that they replace have learnt."""
+    former = {(each.label, type(each.check)): each.check for each in old}
+    for each in new:
+        before = former.get((each.label, type(each.check)))
+        if before is not None and isinstance(each.check, Succeeding):
+            each.check.succeed(before)
 
 
 async def _self_test(checks: tuple[Configured, ...], dns: DnsResolver, log: Log) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from tamis.log import Log
 from tamis.transaction import Stage, Transaction
@@ -76,4 +76,13 @@ class Finishing(Protocol):
 
     async def finish(self) -> None:
         """Return when that is done. Awaited, not for long, when the program stops."""
+        ...
+
+
+@runtime_checkable
+class Succeeding(Protocol):
+    """A check that goes on from what another of its kind has learnt, when the configuration is read again."""
+
+    def succeed(self, former: Any) -> None:
+        """*former* is of the same class, and the one before in a table of the same name."""
         ...

@@ -122,14 +122,11 @@ class _Steps:
 
     def negotiate(self, context: Any, options: list[int]) -> int:
         """What the MTA offers in, what we take out, in place (the list must never become shorter)."""
-        host = self._host
-        offered = options[1]
-        wanted = milter.P_HDR_LEADSPC | milter.P_NOUNKNOWN | milter.P_NOEOH  # body and end say it too
+        host, offered = self._host, options[1]
+        wanted = milter.P_HDR_LEADSPC | milter.P_NOUNKNOWN
         for step, silent in _SILENT.items():
             if step not in _STAGES or not host.asks(_STAGES[step]):
                 wanted |= silent
-        if not host.asks(Stage.DATA):
-            wanted |= milter.P_NODATA
         if not host.asks(Stage.END_OF_MESSAGE):
             wanted |= _NO_CONTENT
         options[0] &= _ACTIONS

@@ -200,6 +200,10 @@ class Greylist:
         """Keep the networks of `providers` fresh for as long as the check is in use."""
         await self._providers.keep_fresh(services)
 
+    def succeed(self, former: Greylist) -> None:
+        """See `Succeeding`: known providers stay known until they have been looked up again."""
+        self._providers.take_over(former._providers)
+
     def client_of(self, text: str) -> str:
         """The client that an address, a network, a domain or a sender stands for, as it is named in the store.
 

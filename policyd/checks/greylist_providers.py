@@ -77,6 +77,12 @@ class Providers:
         """Whether one of them has said that mail comes from there."""
         return self._index.find(client_address) is not None
 
+    def take_over(self, former: Providers) -> None:
+        """What *former* knows of the same domains."""
+        self._found = {one: former._found[one] for one in self._domains if one in former._found}
+        self._told = {one: why for one, why in former._told.items() if one in self._domains}
+        self._reindex()
+
     async def keep_fresh(self, services: Services) -> None:
         """Find them, and again for ever; ends by cancellation."""
         while self._domains:
@@ -105,7 +111,10 @@ class Providers:
     def _put(self, domain: str, networks: frozenset[AnyNetwork]) -> None:
         if self._found.get(domain) != networks:
             self._found[domain] = networks
-            self._index = Networks((net, _RULE) for nets in self._found.values() for net in nets)
+            self._reindex()
+
+    def _reindex(self) -> None:
+        self._index = Networks((net, _RULE) for nets in self._found.values() for net in nets)
 
 
 async def networks_of(dns: Resolver, domain: str) -> frozenset[AnyNetwork]:

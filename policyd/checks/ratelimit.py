@@ -150,9 +150,8 @@ class RateLimit:
         stages = {_STAGES[self.stage]}
         if self.early or self.reserve:
             stages.add(Stage.RCPT)
-        if self.reserve:
-            stages.add(Stage.DATA)
-        if self.stage == "rcpt" and (self.tables or any(terms.max_recipients for terms in overrides.all)):
+        most = self.stage == "rcpt" and (self.tables or any(terms.max_recipients for terms in overrides.all))
+        if self.reserve or most:
             stages.add(Stage.DATA)
         return frozenset(stages)
 
@@ -212,6 +211,10 @@ class RateLimit:
         if self.reserve and txn.instance:
             return await self._reserved(who, terms, txn, services)
         return await self._charged(who, terms, txn, services)
+
+    def succeed(self, former: RateLimit) -> None:
+        """See `Succeeding`: reservations of before are settled as they were."""
+        self._prepared.witness.settled |= former._prepared.witness.settled and self.stage == former.stage
 
     async def _charged(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
         now, subject = services.clock(), self.subject(who)

@@ -135,8 +135,8 @@ def _signature(field: Field, tags: Tags, identity: str) -> Signature:
         raise _bad(tags, "d= or s= is no domain name")
     try:
         signed_at, expires_at = tags.number("t"), tags.number("x")
-        if signed_at is not None and expires_at is not None and expires_at < signed_at:
-            raise _bad(tags, "x= is before t=")
+        if signed_at is not None and expires_at is not None and expires_at <= signed_at:
+            raise _bad(tags, "x= is not after t=")
         return Signature(
             raw=field.raw,
             algorithm=algorithm,

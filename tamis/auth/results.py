@@ -15,15 +15,28 @@ from tamis.auth.facts import Client, Facts
 from tamis.auth.spf import SpfResult
 from tamis.mail.authres import MethodResult, Property
 
+MAX_SIGNATURES_CHARS = 4000  # with the other results it fits a field, which transports cut
+
 
 def written(facts: Facts, client: Client) -> list[MethodResult]:
-    """All facts, in the order in which they came about."""
+    """All facts, in the order in which they came about; of signatures those that there is room for."""
     return [
         *spf_written(facts.mailfrom, facts.helo, client.sender),
-        *(dkim_written(fact) for fact in facts.dkim or (DkimResult(result="none"),)),
+        *_signatures_written(facts.dkim),
         dmarc_written(facts.dmarc),
         *([arc_written(facts.arc, client.address)] if facts.arc.cv != "none" else []),
     ]
+
+
+def _signatures_written(signatures: Iterable[DkimResult]) -> Iterable[MethodResult]:
+    """Those that pass have the first claim: with long names a stranger could else push out what counts."""
+    results = [dkim_written(fact) for fact in signatures] or [dkim_written(DkimResult(result="none"))]
+    room, fitting = MAX_SIGNATURES_CHARS, set()
+    for place in sorted(range(len(results)), key=lambda place: results[place].result != "pass"):
+        room -= len(str(results[place]))
+        if room >= 0:
+            fitting.add(place)
+    return (result for place, result in enumerate(results) if place in fitting)
 
 
 def spf_written(mailfrom: SpfResult | None, helo: SpfResult | None, sender: str) -> Iterable[MethodResult]:

@@ -12,11 +12,12 @@ import time
 
 from tamis.auth import arc, arc_seal
 from tamis.auth.arc import ArcResult
-from tamis.auth.arc_sets import Status
+from tamis.auth.arc_sets import SEAL, Status
 from tamis.cli import zone
 from tamis.cli.auth import add_dns, add_time, arc_json, tell_arc
 from tamis.cli.message_file import read_message, write_with
 from tamis.cli.signing import add_signing, moment_of, signer_of
+from tamis.errors import ConfigError, Problem
 from tamis.mail import authres
 from tamis.mail.message import Message
 from tamis.outcome import EX_OK, EX_USAGE
@@ -82,6 +83,8 @@ def _verify(args: argparse.Namespace) -> int:
 def _seal(args: argparse.Namespace) -> int:
     message = read_message(args.message)
     signer = signer_of(args)
+    if SEAL.lower() in (name.lower() for name in signer.names):
+        raise ConfigError([Problem("--headers", 0, "", f"must not cover {SEAL} (RFC 8617 section 4.1.2)")])
     results = arc_seal.results_of(message.headers, args.authserv_id or socket.getfqdn())
     cv = args.cv or _status(_found(args, message), results)
     sealed = arc_seal.folded(results)

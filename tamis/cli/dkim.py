@@ -90,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sign(args: argparse.Namespace) -> int:
+    if args.expire < 0:
+        raise ConfigError([Problem("--expire", 0, "", f"{args.expire} s are no time")])
     message = read_message(args.message)
     signer = signer_of(args, identity=args.identity, lifetime_s=args.expire)
     field = dkim_sign.sign(message, signer, moment_of(args)) + b"\r\n"

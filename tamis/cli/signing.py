@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 from tamis.auth.dkim_key import BadKey
 from tamis.auth.dkim_sign import Canon, Signer
+from tamis.auth.dkim_signature import host
 from tamis.auth.keys import SigningKey, is_exposed, read_key
 from tamis.errors import ConfigError, Problem
 
+_FIELD_NAME = re.compile(r"[!-9<-~]+")  # without the semicolon that would end the tag
 _CANONS = [f"{header}/{body}" for header in ("relaxed", "simple") for body in ("relaxed", "simple")]
 
 
@@ -42,11 +46,11 @@ def signer_of(args: argparse.Namespace, *, identity: str = "", lifetime_s: int =
     """What the flags say. Raises ConfigError, OSError."""
     header_canon, _, body_canon = args.canonicalization.partition("/")
     names = tuple(name.strip() for name in args.headers.split(":") if name.strip())
-    if names and "from" not in (name.lower() for name in names):
-        raise ConfigError([Problem("--headers", 0, "", "a signature must cover From (RFC 6376 section 5.4)")])
+    if problems := [Problem(flag, 0, "", sentence) for flag, sentence in _problems(args, names, identity)]:
+        raise ConfigError(problems)
     return Signer(
-        domain=args.domain,
-        selector=args.selector,
+        domain=host(args.domain),
+        selector=host(args.selector),
         key=key_of(args.key),
         names=names,
         header_canon=cast("Canon", header_canon),
@@ -54,6 +58,23 @@ def signer_of(args: argparse.Namespace, *, identity: str = "", lifetime_s: int =
         identity=identity,
         lifetime_s=lifetime_s,
     )
+
+
+def _problems(args: argparse.Namespace, names: Sequence[str], identity: str) -> Iterator[tuple[str, str]]:
+    """Flags of which comes no signature that verifies."""
+    domain = host(args.domain)
+    for flag, text in (("--domain", args.domain), ("--selector", args.selector)):
+        if not host(text):
+            yield flag, f"{text} is no domain name"
+    if not all(_FIELD_NAME.fullmatch(name) for name in names):
+        yield "--headers", "a name that no field can have"
+    elif names and "from" not in (name.lower() for name in names):
+        yield "--headers", "a signature must cover From (RFC 6376 section 5.4)"
+    _, at, below = identity.rpartition("@")
+    if identity and not (at and f".{host(below)}".endswith(f".{domain}")):
+        yield "--identity", f"{identity} is not in the domain {args.domain}"
+    elif not identity.isprintable() or ";" in identity or " " in identity:
+        yield "--identity", "needs quoted-printable (RFC 6376 section 2.11)"
 
 
 def key_of(path: Path) -> SigningKey:

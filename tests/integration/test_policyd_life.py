@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -87,6 +88,26 @@ def test_requests_under_way_do_not_notice_a_reload(directory: Path) -> None:
             daemon.process.send_signal(signal.SIGHUP)
             actions = {client.ask(instance=f"{round_}.1.2.{n:x}") for n in range(100)}
             assert actions == {"DUNNO"}
+
+
+def test_requests_are_answered_while_a_reload_still_reads_its_tables(directory: Path) -> None:
+    """Large ones take seconds; here it is a pipe that nobody has written to yet."""
+    slow = directory / "senders"
+    os.mkfifo(slow)
+    slow.chmod(0o644)
+    table = f'[policyd.checks.blocked]\ncheck = "access"\nof = "sender"\ntables = ["texthash:{slow}"]\n'
+    with running(directory, users("10/1d")) as daemon:
+        client = daemon.client()
+        daemon.configure(table + users("10/1d"))
+        daemon.process.send_signal(signal.SIGHUP)
+        with slow.open("w") as writer:  # opens when the daemon reads
+            assert client.ask(instance="a.1.2.3", sender="bad@example.net") == "DUNNO"
+            writer.write("bad@example.net REJECT no\n")
+        daemon.wait_for(lambda: OBEYED in daemon.log)
+        assert client.ask(instance="b.1.2.3", sender="bad@example.net") == "REJECT 5.7.1 no"
+        daemon.process.send_signal(signal.SIGHUP)
+        with slow.open("w"):
+            assert daemon.stop() == 0  # whatever it still reads
 
 
 def test_the_end_answers_what_was_asked(directory: Path, redis: RedisServer) -> None:

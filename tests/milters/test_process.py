@@ -120,12 +120,13 @@ def test_forged_fields_go_from_the_last_to_the_first_and_others_stay(milter: Mil
     assert len(outcome.inserted) == 1
 
 
-def test_only_needed_steps_are_awaited_and_leading_blanks_are_kept(milter: Milter) -> None:
+def test_only_needed_steps_are_awaited_and_leading_blanks_are_kept(milter: Milter, transport: str) -> None:
     with Client(milter.socket) as mta:
         assert mta.steps & HDR_LEADSPC
         assert b"j i {auth_authen} {auth_type}" in mta.macros_wanted, "j: never nothing to send"
         assert all(mta.steps & bit for bit in (0x4000, 0x8000, 0x10000, 0x80, 0x40000, 0x80000))
-        assert all(mta.steps & NOT_WANTED[step] for step in (b"T", b"N")), "nobody asks, and the body tells"
+        if transport == "native":
+            assert all(mta.steps & NOT_WANTED[step] for step in (b"T", b"N")), "nobody asks, the body tells"
 
 
 def test_messages_of_a_session_share_no_envelope(milter: Milter) -> None:

@@ -19,8 +19,11 @@ from policyd.checks.greylist_providers import (
     domains,
     networks_of,
 )
+from policyd.checks.ratelimit import RateLimit
+from policyd.program import succeed
 from tamis.dns import ZoneResolver
 from tamis.errors import TempFail
+from tamis.registry import Configured
 from tamis.transaction import Findings
 from tests.policyd.checks.world import STRANGER, World, Zone, complaints, world
 
@@ -165,6 +168,21 @@ def test_a_providers_servers_do_not_wait_and_no_request_looks_them_up() -> None:
         return inside.reason, outside.reason, len(here.dns.asked) - asked
 
     assert asyncio.run(story()) == ("provider", "new", 0)
+
+
+def test_providers_stay_known_over_a_reload_that_still_names_them() -> None:
+    old = Greylist(providers=("big.example", "other.example"))
+    refreshed(old._providers, ZONE | {"other.example": spf("ip4:203.0.113.0/24 -all")}, world())
+    new, fewer, limit = (
+        Greylist(providers=("big.example",)),
+        Greylist(providers=()),
+        RateLimit(limits=("1/1h",)),
+    )
+    succeed([Configured("grey", old)], [Configured("grey", new), Configured("more", fewer)])
+    assert new._providers.holds("192.0.2.7")
+    assert not new._providers.holds("203.0.113.7")
+    assert not fewer._providers.holds("192.0.2.7")
+    succeed([Configured("grey", old)], [Configured("grey", limit)])  # another check under its name
 
 
 def test_without_providers_the_check_has_nothing_to_do_beside_the_requests() -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from policyd.checks.ratelimit import RateLimit
 from policyd.checks.ratelimit_reserve import MANY
+from policyd.program import succeed
 from tamis.check import Services
 from tamis.log import Log
+from tamis.registry import Configured
 from tamis.store.memory import MemoryStore
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import Kind, Verdict
@@ -155,6 +157,19 @@ def test_where_nothing_is_ever_settled_the_limit_holds_all_the_same() -> None:
         desk.now += 400
     assert passed == 5
     assert sum("never settled" in line for line in desk.lines) == 1
+
+
+def test_a_reload_does_not_take_what_is_held_too_long() -> None:
+    desk = smtpd()
+    assert set(desk.send("a", 1)) == {Kind.PASS}
+    for n in range(10):
+        desk.rcpt("gone", f"r{n}@example.com")
+    desk.now += 3600
+    reloaded = smtpd()
+    succeed([Configured("users", desk.check)], [Configured("users", reloaded.check)])
+    desk.check = reloaded.check
+    assert desk.rcpt("b", "r0@example.com") is Kind.PASS
+    assert used(desk) == (1, 1)
 
 
 def test_more_recipients_at_once_than_the_limit_has_are_deferred_not_bounced() -> None:

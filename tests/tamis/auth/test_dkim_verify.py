@@ -129,6 +129,8 @@ def test_no_signature_is_no_fact() -> None:
         ({"x": "1700000001"}, "pass"),
         ({"x": "1699999999"}, "policy"),
         ({"t": "1699999999", "x": "1699999998"}, "permerror"),
+        ({"t": "1700000001", "x": "1700000001"}, "permerror"),
+        ({"t": "1700000000", "x": "1700000001"}, "pass"),
         ({"x": "9" * 77}, "permerror"),
         ({"z": "From:joe", "unknown_tag2": "x"}, "pass"),
         ({"l": "12"}, "pass"),

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from milters.edits import MAX_VALUE_CHARS
 from tamis.auth import results
 from tamis.auth.dkim_sign import Signer, sign
 from tamis.auth.facts import Client, Facts, find
 from tamis.dns import ZoneResolver
 from tamis.mail import authres
+from tamis.mail.authres_read import read
 from tamis.mail.message import Message
 from tests.tamis.auth.site import ED25519, NOW, RSA
 
@@ -142,3 +144,16 @@ def test_a_signature_of_the_bank_is_not_stretched() -> None:
     short = by_evil(b"From: a@bank.example\r\n" + BODY, **bank, with_length=True)
     assert judge(short).dmarc.result == "pass"
     assert judge(short + b"And here.\r\n").dmarc.result == "fail"
+
+
+def test_long_signatures_of_strangers_push_nothing_out_of_our_field() -> None:
+    """Transports cut a field; what is cut in a quoted string says nothing at all to those who read it."""
+    domain = b".".join([b"x" * 60] * 4)
+    long = b"DKIM-Signature: v=1; a=rsa-sha256; d=%b; s=s; i=%b@%b; h=from; bh=AAAA; b=AAAA\r\n"
+    raw = long % (domain, b'\\"' * 300, domain) * 9 + b"From: a@bank.example\r\n" + BODY
+    client = Client("192.0.2.66", "evil.example", "a" * 900 + "@evil.example", "mx.test")
+    facts = asyncio.run(find(Message(by_evil(raw)), client, ZoneResolver(ZONE), NOW))
+    value = authres.build("mx.test", results.written(facts, client))
+    said = [(each.method, each.result) for each in read(value.encode())]
+    assert {("dmarc", "fail"), ("dkim", "pass"), ("spf", "pass")} <= set(said)
+    assert len(value) < MAX_VALUE_CHARS

@@ -138,6 +138,18 @@ def test_the_flags_of_a_signature(desk: Desk) -> None:
     signing = ("dkim", "sign", desk.message, "--key", desk.key, "--domain", "example.org", "--selector", "s")
     assert desk.run(*signing, "--headers", "to")[0] == 78
     assert desk.run(*signing, "--timestamp", "soon")[0] == 78
+    for wrong in (
+        ("--headers", "from:a;b"),
+        ("--identity", "x@example.com"),
+        ("--identity", "example.org"),
+        ("--identity", "x; d=example.com; i=@example.org"),
+        ("--domain", "example..org"),
+        ("--domain", "example.org; d=example.com"),
+        ("--selector", ""),
+        ("--expire", "-1"),
+    ):
+        assert desk.run(*signing, *wrong)[0] == 78
+        assert wrong[0] in desk.errors
 
 
 def test_all_facts_of_a_message(desk: Desk) -> None:
@@ -184,6 +196,7 @@ def test_chains_are_sealed_and_verified(desk: Desk) -> None:
     _, out = desk.run("arc", "seal", "-", *signing, "--authserv-id", "mx.test", stdin=changed)
     assert desk.run("arc", "verify", "-", "--dns", desk.zone, stdin=out.encode())[0] == 0
     assert max(map(len, out[: -len(changed)].splitlines())) < 79
+    assert desk.run("arc", "seal", "-", *signing, "--headers", "from:ARC-Seal", stdin=raw)[0] == 78
     status, out = desk.run("arc", "seal", "-", *signing, "--authserv-id", "other.test", stdin=raw)
     assert (status, out.encode()) == (1, raw)
     assert desk.run("arc", "verify", desk.message, "--dns", desk.zone)[0] == 1
