@@ -52,7 +52,9 @@ class MilterConfig:
     drain: Duration = option(
         Duration(20.0), "when told to stop, sessions may take so long to end", at_least=0
     )
-    quarantine: QuarantineConfig = option(QuarantineConfig(), "what becomes of messages that a check wants held")
+    quarantine: QuarantineConfig = option(
+        QuarantineConfig(), "what becomes of messages that a check wants held"
+    )
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""

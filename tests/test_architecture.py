@@ -49,7 +49,15 @@ ROOMS = {
 
 # Lower floors never look up. A room that is not listed here may be imported by programs alone.
 FLOOR = {
-    0: ("tamis.errors", "tamis.verdict", "tamis.mail", "tamis.log", "tamis.metrics", "tamis.patterns", "tamis"),
+    0: (
+        "tamis.errors",
+        "tamis.verdict",
+        "tamis.mail",
+        "tamis.log",
+        "tamis.metrics",
+        "tamis.patterns",
+        "tamis",
+    ),
     1: (
         "tamis.transaction",
         "tamis.outcome",
