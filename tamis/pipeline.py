@@ -2,14 +2,15 @@
 
 Order is the configuration's. The first verdict that is neither PASS nor HOLD ends the stage, and so does a final
 PASS; edits of passes and holds add up. A held message is still asked about: what refuses it counts for more. The
-stage has one deadline for all its checks. A check in shadow mode runs, is counted and is journalled, and its verdict
-is not obeyed. What a failing check means is its `on_error`. Log line, metrics and journal of decisions are written
-here and nowhere else.
+stage has one deadline for all its checks, and each may have one of its own. A check in shadow mode runs, is counted
+and is journalled, and its verdict is not obeyed. What a failing check means is its `on_error`. Log line, metrics and
+journal of decisions are written here and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -138,6 +139,8 @@ class Pipeline:
     async def _run_one(self, configured: Configured, txn: Transaction, deadline: float) -> Result:
         obeyed = configured.mode == "enforce"
         try:
+            if configured.deadline_s < math.inf:
+                deadline = min(deadline, asyncio.get_running_loop().time() + configured.deadline_s)
             async with asyncio.timeout_at(deadline):
                 verdict = _proper(await configured.check.run(txn, self.services))
         except PermFail as exc:

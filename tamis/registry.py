@@ -6,13 +6,14 @@ entry point group ``tamis.checks``. Nothing registers itself by being imported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from tamis.check import Check
 from tamis.config.load import Loader, Where, keys_of
-from tamis.config.schema import option, options_of
+from tamis.config.schema import Duration, option, options_of
 from tamis.config.suggest import unknown
 from tamis.config.units import quoted
 from tamis.errors import ConfigError, Problem
@@ -31,6 +32,7 @@ class Configured:
     check: Check
     mode: Mode = "enforce"
     on_error: OnError = "defer"
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,11 @@ class Placement:
         "enforce", "shadow: judge, count and journal, but let the mail pass; off: do not judge"
     )
     on_error: OnError = option("defer", "what a failure of the check itself means for the mail")
+    deadline: Duration = option(
+        Duration(0.0),
+        "how long it may take, then it has failed; 0: no limit but that of all checks",
+        at_least=0,
+    )
 
 
 PLACEMENT = tuple(o.name for o in options_of(Placement))
@@ -80,7 +87,7 @@ def _configure(loader: Loader, where: Where, known: Mapping[str, type[Any]]) -> 
             loader.report((*where, "check") if named else where, unknown(what, name, known))
         return None
     check = cast("Check", loader.build(cls, where, beside=PLACEMENT))
-    return Configured(label, check, placement.mode, placement.on_error)
+    return Configured(label, check, placement.mode, placement.on_error, placement.deadline or math.inf)
 
 
 def _names(cls: type[Any]) -> tuple[str, ...]:

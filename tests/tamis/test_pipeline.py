@@ -213,6 +213,23 @@ def test_a_shadow_that_fails_defers_nobody(tmp_path: Path) -> None:
     assert house.judge().verdict == PASS
 
 
+def test_a_check_may_have_a_deadline_of_its_own(tmp_path: Path) -> None:
+    """The checks behind it are asked in the time that is left."""
+
+    async def for_ever(_txn: Transaction, _services: Services) -> Verdict:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    slow = Configured("slow", Ask(for_ever), on_error="pass", deadline_s=0.02)
+    house = House(tmp_path, slow, check("behind", reject("5.7.1", "No")))
+    decision = house.judge()
+    assert decision.verdict == reject("5.7.1", "No")
+    assert [(r.label, r.error, r.obeyed) for r in decision.results] == [
+        ("slow", True, False),
+        ("behind", False, True),
+    ]
+
+
 def test_all_checks_of_a_stage_share_one_deadline(tmp_path: Path) -> None:
     """A peer waits for the stage, not for a check."""
 
