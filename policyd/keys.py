@@ -7,7 +7,7 @@ taken for another combination, goes in as a digest; the rest stays readable for 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
@@ -66,13 +66,13 @@ def readers(
     return tuple((keys.get(name, lambda _: ""), name in CHOSEN_BY_THE_CLIENT) for name in names)
 
 
-def geo_problems(names: Sequence[KeyName], geoip: Sequence[str]) -> Iterator[str]:
+def geo_problems(names: Iterable[str], geoip: Sequence[str]) -> Iterator[str]:
     """What is wrong with the MaxMind files that *names* need."""
     wanted = sorted(OF_GEOIP.intersection(names))
     if wanted and not geoip:
-        yield f"geoip: must name a MaxMind file, for key has {wanted[0]}"
+        yield f"geoip: must name a MaxMind file that knows {wanted[0]}"
     if geoip and not wanted:
-        yield "geoip: is not needed, for key has neither country nor asn"
+        yield "geoip: is not needed, for neither country nor asn is looked at"
     for path in geoip:
         found = _geo(path)
         if isinstance(found, str):

@@ -20,15 +20,16 @@ before PREPEND, and that before WARN and INFO.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import ClassVar, Literal
 
 from policyd.checks.ratelimit_windows import zone_of
+from policyd.keys import KeyName, geo_problems, readers
 from policyd.request import STAGES
 from policyd.rules.rule import Made, Rule
-from policyd.rules.seen import Seen
+from policyd.rules.seen import Get, Seen
 from tamis.check import Services
 from tamis.config.schema import option
 from tamis.config.suggest import unknown
@@ -38,6 +39,7 @@ from tamis.verdict import PASS, Kind, Verdict
 MAX_RULES = 2000
 MAX_REASON_CHARS = 200
 
+_PLACES: tuple[KeyName, ...] = ("country", "asn")
 _AT: dict[str, Stage] = {stage.value.lower().replace("-", "_"): stage for stage in Stage}
 
 
@@ -49,17 +51,23 @@ class Rules:
         Literal["connect", "helo", "mail", "rcpt", "data", "end_of_message", "vrfy", "etrn"], ...
     ] = option(("rcpt",), "at which commands; end_of_message is after the content")
     zone: str = option("UTC", "whose time, weekday and date conditions mean: Europe/Paris")
+    geoip: tuple[str, ...] = option((), "MaxMind files that know country or asn: /path/GeoLite2-ASN.mmdb")
     rule: tuple[Rule, ...] = option((), "the rules in their order")
 
     name: ClassVar[str] = "rules"
     _zone: tzinfo = field(init=False, repr=False, compare=False)
     _at: dict[Stage, tuple[Made, ...]] = field(init=False, repr=False, compare=False)
+    _places: Mapping[str, Get] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         made = [(rule.when.stages(self.stages), rule.made()) for rule in self.rule]
         at = {stage: tuple(one for stages, one in made if stage in stages) for stage in self.stages}
         object.__setattr__(self, "_at", at)
         object.__setattr__(self, "_zone", self._found_zone() or UTC)
+        found = readers(_PLACES, geoip=self.geoip) if self.geoip else ()
+        object.__setattr__(
+            self, "_places", {name: get for name, (get, _) in zip(_PLACES, found, strict=False)}
+        )
 
     @property
     def stages(self) -> frozenset[Stage]:
@@ -76,6 +84,8 @@ class Rules:
         """Contradictions among the rules; what is wrong in one alone is its own to say."""
         if self._found_zone() is None:
             yield f"zone: {self.zone!r} is no time zone such as Europe/Paris"
+        looked_at = {key for rule in self.rule for key, _ in rule.when.given()}
+        yield from geo_problems(looked_at, self.geoip)
         if not self.asked_at:
             yield "asked_at: must name at least one command"
         if not 0 < len(self.rule) <= MAX_RULES:
@@ -113,7 +123,7 @@ class Rules:
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """What the rules come to. A file of a condition that was never read is a failure."""
         findings = txn.findings
-        seen = Seen(txn, services, self._zone, findings.score, set(findings.tags))
+        seen = Seen(txn, services, self._zone, findings.score, set(findings.tags), self._places)
         score = 0.0
         held: list[str] = []
         tags: list[str] = []

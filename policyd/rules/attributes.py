@@ -3,6 +3,7 @@ read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from policyd.answers import TAG
@@ -29,6 +30,8 @@ Meaning = Callable[[tuple[str, ...], list[Source]], Predicate]
 """Texts of a condition to what they mean; files are appended to the list. Raises BadLine."""
 
 PASSED = "pass"
+_PLACES = {"country": re.compile(r"[A-Za-z]{2}|unknown"), "asn": re.compile(r"AS[0-9]{1,10}")}
+_EXAMPLES = {"country": "FR, or unknown", "asn": "AS64500"}
 STAGES: dict[str, Stage] = {stage.value.lower().replace("-", "_"): stage for stage in Stage}
 
 
@@ -120,10 +123,27 @@ def _text(name: str, subject: Subject) -> Meaning:
     return meaning
 
 
+def _place(name: str) -> Meaning:
+    """Where the client is: `policyd.keys`, which says unknown and AS0 for an address that no file knows."""
+
+    def meaning(texts: tuple[str, ...], _: list[Source]) -> Predicate:
+        for text in texts:
+            if not _PLACES[name].fullmatch(text.removeprefix("!")):
+                raise BadLine(f"{text!r} is no {name}, such as {_EXAMPLES[name]}")
+        wanted, barred = (frozenset(text.lower() for text in side) for side in sides(texts))
+        return both(
+            (lambda seen: seen.places[name](seen.txn).lower() in wanted) if wanted else None,
+            (lambda seen: seen.places[name](seen.txn).lower() in barred) if barred else None,
+        )
+
+    return meaning
+
+
 # Cheap ones first, for they are tried in this order.
 MEANINGS: dict[str, Meaning] = {
     **{name: _number(name, get) for name, get in NUMBERS.items()},
     "tag": _tags,
     **{name: _text(name, subject) for name, subject in SUBJECTS.items()},
     **{name: _moment(read) for name, read in TIMES.items()},
+    **{name: _place(name) for name in _PLACES},
 }

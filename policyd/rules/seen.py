@@ -5,7 +5,7 @@ Mailboxes and names become the set of keys under which the check access would fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
@@ -20,13 +20,15 @@ Get = Callable[[Transaction], str]
 
 @dataclass(slots=True)
 class Seen:
-    """One request while the rules are tried. score, tags: those of earlier checks and of the rules so far."""
+    """One request while the rules are tried. score, tags: those of earlier checks and of the rules so far. places: how
+    country and asn of the client are found."""
 
     txn: Transaction
     services: Services
     zone: tzinfo
     score: float = 0.0
     tags: set[str] = field(default_factory=set)
+    places: Mapping[str, Get] = field(default_factory=dict)
     _keys: dict[Get, frozenset[str]] = field(default_factory=dict)
     _addresses: dict[Get, Address | None] = field(default_factory=dict)
     _now: datetime | None = None

@@ -37,6 +37,8 @@ class When:
         None, "connect, helo, mail, rcpt, data, end_of_message, vrfy, etrn: one of `asked_at`"
     )
     client_address: Texts | None = option(None, "networks")
+    country: Texts | None = option(None, 'of the client, by `geoip`: "FR"; "unknown" where no file knows it')
+    asn: Texts | None = option(None, 'the network operator of the client, by `geoip`: "AS64500"')
     client_name: Texts | None = option(None, "the confirmed name; Postfix says unknown where there is none")
     reverse_client_name: Texts | None = option(None, "the name that need not lead back")
     helo_name: Texts | None = option(None, "the name at HELO")

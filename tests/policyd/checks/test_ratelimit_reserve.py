@@ -215,7 +215,7 @@ TABLE = '[policyd.checks.users]\ncheck = "ratelimit"\nlimits = ["5/1h"]\n'
     [
         ("reserve = true", "reserve: stage is RCPT already"),
         ('reserve = true\nearly = true\nstage = "data"', "early: reserve does more"),
-        ('key = ["country"]', "geoip: must name a MaxMind file, for key has country"),
+        ('key = ["country"]', "geoip: must name a MaxMind file that knows country"),
         ('geoip = ["/nowhere.mmdb"]', "geoip: is not needed"),
         ('key = ["asn"]\ngeoip = ["/nowhere.mmdb"]', "geoip: /nowhere.mmdb cannot be read: No such file"),
         ('key = ["client_network"]\nipv4_prefix = 33', "ipv4_prefix"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tamis.errors import ConfigError, TempFail
 from tamis.transaction import Findings, Stage
 from tamis.verdict import Kind, PostfixAction
 from tests.policyd.checks.world import STRANGER, complaints, configured, world
+from tests.policyd.mmdb import write_mmdb
 
 
 def rules(*tables: str, options: str = "") -> Any:
@@ -357,3 +359,31 @@ def test_old_tls_is_noted() -> None:
     _, checks = assemble(loader)
     attributes = {"protocol_state": "DATA", "encryption_protocol": "TLSv1"}
     assert world().action(checks[-1].check, attributes=attributes) == "WARN old TLS from mail.example.org"
+
+
+def test_where_a_client_comes_from(tmp_path: Path) -> None:
+    """An address that no file knows is of a country too: unknown."""
+    path = tmp_path / "geo.mmdb"
+    write_mmdb(
+        path,
+        {"192.0.2.0/24": {"country": {"iso_code": "FR"}, "autonomous_system_number": 64500}},
+    )
+    made = check(
+        'when = { country = ["FR", "BE"] }\nscore = 1.0',
+        'when = { asn = "AS64500" }\nscore = 2.0',
+        'when = { country = "!unknown" }\nscore = 4.0',
+        options=f'geoip = ["{path}"]',
+    )
+    services = world().services()
+    scores = {
+        client: asyncio.run(made.run(replace(STRANGER, client_address=client), services)).score
+        for client in ("192.0.2.9", "198.51.100.1", "2001:db8::1", "unknown")
+    }
+    assert scores == {"192.0.2.9": 7.0, "198.51.100.1": 0.0, "2001:db8::1": 0.0, "unknown": 0.0}
+
+
+def test_what_can_be_no_place_is_told() -> None:
+    told = str(complaints(rules('when = { country = "France", asn = "64500" }\nscore = 1.0')))
+    assert "'France' is no country, such as FR, or unknown" in told
+    assert "'64500' is no asn, such as AS64500" in told
+    assert "geoip: must name a MaxMind file that knows asn" in told
