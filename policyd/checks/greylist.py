@@ -104,6 +104,12 @@ class Greylist:
         "never wait: the servers that the SPF records of these domains name; looked up beside the requests. "
         f'"{WELL_KNOWN}": those of a list that comes with Tamis',
     )
+    correspondents: Duration = option(
+        Duration(0.0),
+        "those whom one of us wrote to within so long do not wait when they write back; 0: they do. Needs this check "
+        "in the restrictions of submission too",
+        at_least=0,
+    )
     exempt_recipients: tuple[str, ...] = option(
         ALWAYS_REACHED, 'for these nobody waits: "ann@example.org", "ann@", "example.org" with all below'
     )
@@ -170,8 +176,9 @@ class Greylist:
         """Wait or not. TempFail from the store is not caught: `on_error` is the admin's."""
         prepared = self._prepared
         if is_ours(txn, self.trusted_networks) or address(txn.client_address) is None:
+            await self._wrote_to(txn, services)
             return PASS
-        if reason := self._exemption(txn):
+        if reason := self._exemption(txn) or await self._was_written_to(txn, services):
             return passed(reason=reason)
         client = await self._authorised(txn, services)
         if client and prepared.domains.holds(client):
@@ -195,6 +202,18 @@ class Greylist:
         if self.threshold and self.signs.weigh(txn) + txn.findings.score < self.threshold:
             return "not_suspicious"
         return ""
+
+    async def _wrote_to(self, txn: Transaction, services: Services) -> None:
+        """One of us writes to the recipient."""
+        if self.correspondents and txn.recipient:
+            name = _correspondent(txn.recipient)
+            await services.store.greylist_client(name, services.clock(), 1, self.correspondents)
+
+    async def _was_written_to(self, txn: Transaction, services: Services) -> str:
+        if not self.correspondents or not txn.sender:
+            return ""
+        known = await services.store.greylist_client(_correspondent(txn.sender), services.clock())
+        return "correspondent" if known.passes else ""
 
     async def attend(self, services: Services) -> None:
         """Keep the networks of `providers` fresh for as long as the check is in use."""
@@ -250,3 +269,8 @@ class Greylist:
         date = formatdate(services.clock())
         value = f"delayed {round(answer.waited_s)} seconds by Tamis at {services.hostname}; {date}"
         return passed(AddHeader(HEADER, value), reason="waited")
+
+
+def _correspondent(mailbox: str) -> str:
+    """As clients are networks and domains, no client is named so."""
+    return f"correspondent:{normalised(mailbox)}"

@@ -38,6 +38,18 @@ def test_a_client_without_an_address_never_waits() -> None:
     assert not gate().waits(client_address="unknown")
 
 
+def test_those_whom_we_wrote_to_do_not_wait_when_they_write_back() -> None:
+    door = gate(correspondents=86400.0)
+    wrote = {"sasl_username": "ann", "sender": "ann@ours.example", "recipient": "Bob+news@theirs.example"}
+    assert not door.waits(**wrote)
+    assert not door.waits(sender="bob@theirs.example")
+    assert door.waits(sender="eve@theirs.example")
+    assert door.waits(sender="")
+    door.later(86_401.0)
+    assert door.waits(sender="bob@theirs.example", recipient="new@ours.example")
+    assert gate().waits(sender="bob@theirs.example"), "only where it is asked for"
+
+
 @pytest.mark.parametrize(
     ("entry", "changes", "exempt"),
     [
