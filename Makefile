@@ -20,8 +20,14 @@ READY := $(VENV)/.ready
 demo: packages-demo $(READY)
 	$(RUN) -m demo $(ARGS)
 
+# Whole mail servers one after the other, all else in two processes.
 test: packages-test $(READY)
+ifdef ARGS
 	$(RUN) -m pytest $(ARGS)
+else
+	$(RUN) -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/faults
+	$(RUN) -m pytest tests/integration tests/faults
+endif
 
 bench: packages-bench $(READY)
 	$(RUN) -m bench $(BENCH)
