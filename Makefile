@@ -25,8 +25,10 @@ test: packages-test $(READY)
 ifdef ARGS
 	$(RUN) -m pytest $(ARGS)
 else
-	$(RUN) -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/faults
-	$(RUN) -m pytest tests/integration tests/faults
+	status=0; \
+	$(RUN) -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/faults || status=$$?; \
+	$(RUN) -m pytest tests/integration tests/faults || status=$$?; \
+	exit $$status
 endif
 
 bench: packages-bench $(READY)
