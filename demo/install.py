@@ -25,13 +25,15 @@ PACKAGES = ("tamis", "policyd", "milters", "lda")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def install(prefix: Path) -> None:
-    """Make *prefix* an environment with the programs in bin/. Raises HouseError if OWNER cannot run it."""
+def install(prefix: Path, extras: Iterable[str] = ()) -> None:
+    """Make *prefix* an environment with the programs in bin/, and with what *extras* need.
+
+    Raises HouseError if OWNER cannot run it."""
     venv.EnvBuilder(symlinks=True).create(prefix)
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(prefix), "platbase": str(prefix)}))
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
-    needed = _needed()
+    needed = _needed(extras)
     for name, owners in metadata.packages_distributions().items():
         if needed.intersection(map(_normal, owners)):
             _copy_module(name, site)
@@ -47,10 +49,13 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _needed() -> set[str]:
-    """The distributions that Tamis needs and that are installed, extras left out."""
+def _needed(extras: Iterable[str]) -> set[str]:
+    """The distributions that Tamis needs with these *extras* and that are installed."""
     with (REPOSITORY / "pyproject.toml").open("rb") as file:
-        todo = _names(tomllib.load(file)["project"]["dependencies"])
+        project = tomllib.load(file)["project"]
+    todo = _names(project["dependencies"])
+    for extra in extras:
+        todo |= _names(project["optional-dependencies"][extra])
     found: set[str] = set()
     while todo:
         current = todo.pop()

@@ -36,7 +36,7 @@ def installed() -> Installed:
     prefix = Path(tempfile.mkdtemp(prefix="tamis-test-"))
     atexit.register(shutil.rmtree, prefix, ignore_errors=True)
     prefix.chmod(0o755)
-    install(prefix / "opt")
+    install(prefix / "opt", extras=("content", "geoip", "ldap", "sql"))
     (client,) = (prefix / "opt/lib").glob("python3.*/site-packages/lda/client/pipe.py")
     return Installed(str(prefix / "opt/bin/python"), client.parents[2])
 
