@@ -99,6 +99,7 @@ class TestDefaults:
             '"ring"',
             '"enforce"',
             '"defer"',
+            '"0s"',
             "3",
             "[]",
         ]
