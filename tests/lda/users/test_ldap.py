@@ -159,7 +159,14 @@ class TestSlapd:
         assert 0 < kept <= 3
 
 
-BOUND = bytes.fromhex("300c0201 00 61070a010004000400")  # the byte that is 0: the number of the request
+BOUND = bytes.fromhex("61070a010004000400")
+REFUSED = bytes.fromhex("78070a010204000400")
+
+
+def answer_to(request: bytes, operation: bytes) -> bytes:
+    """A message with the number of *request*, which has more bytes than one in a long run."""
+    message = request[2 : 4 + request[3]] + operation
+    return b"\x30%c" % len(message) + message
 
 
 def silent(peer: socket.socket) -> None:
@@ -179,7 +186,7 @@ def garbage(peer: socket.socket) -> None:
 def bound_then(data: bytes) -> Callable[[socket.socket], None]:
     def manner(peer: socket.socket) -> None:
         request = peer.recv(1000)
-        peer.sendall(BOUND[:4] + request[4:5] + BOUND[5:])
+        peer.sendall(answer_to(request, BOUND))
         peer.recv(1000)
         peer.sendall(data)
 
@@ -248,7 +255,7 @@ def test_a_server_without_starttls_hears_no_password() -> None:
     def refuse(connection: socket.socket) -> None:
         request = connection.recv(1000)
         heard.append(request)
-        connection.sendall(bytes.fromhex("300c0201") + request[4:5] + bytes.fromhex("78070a010204000400"))
+        connection.sendall(answer_to(request, REFUSED))
         heard.append(connection.recv(1000))
 
     with peer(refuse) as url:
