@@ -6,10 +6,11 @@
 #   make differential [N=2000] [SEED=1]   random Sieve scripts through Dovecot's engine and through ours
 #   make fuzz [MINUTES=10] [SEED=1]       random Sieve scripts and messages: nothing may break
 #   make faults [ROUTE=local/keep]        each system call of a delivery fails, and is the last: nothing may be lost
+#   make soak [MESSAGES=100000]           many messages by LMTP: memory and descriptors do not grow
 #   make lint                   ruff and mypy
 #   make setup                  the set-up of `make test` alone
 
-.PHONY: demo test bench differential fuzz faults lint setup packages-demo packages-test packages-bench moved
+.PHONY: demo test bench differential fuzz faults soak lint setup packages-demo packages-test packages-bench moved
 .NOTPARALLEL:
 .SILENT:
 
@@ -42,6 +43,9 @@ fuzz: packages-test $(READY)
 
 faults: packages-test $(READY)
 	nice $(RUN) -m tests.faults $(ROUTE)
+
+soak: packages-test $(READY)
+	$(RUN) -m bench.soak $(MESSAGES)
 
 lint: packages-demo $(READY)
 	$(RUN) -m ruff check

@@ -184,7 +184,7 @@ def _measure(place: str, directory: Path, programs: Mapping[str, Path], client: 
                 for job, result in _round(contender, title, message, programs):
                     say(f"{place} round {number + 1} {title} {job}: {result}")
                     contender.runs.setdefault(job, []).append(result)
-                    _empty(directory)
+                    empty(directory)
     yield from _figures(place, contenders)
 
 
@@ -218,7 +218,7 @@ def _figures(place: str, contenders: Mapping[str, Contender]) -> Iterator[Figure
             )  # fmt: skip
 
 
-def _empty(directory: Path) -> None:
+def empty(directory: Path) -> None:
     """Nobody delivers into a full folder for the sake of the order of rounds."""
     for folder in directory.glob("*/mail/*/Maildir"):
         for path in folder.rglob("new/*"):
