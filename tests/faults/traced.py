@@ -2,8 +2,8 @@
 last.
 
 The child is a fork of this process, which has everything imported: so there are no calls of the interpreter's start,
-and each run makes the same calls. It waits in poll(2) until strace has attached, and answers by sendto(2), or by its
-exit status; what lies between is the work.
+and each run makes the same calls. It says that it is ready, waits in poll(2) until strace has attached, and answers by
+sendto(2), or by its exit status; what lies between is the work.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def run(work: Work, options: list[str] | None = None) -> str:
         _child(its, work)
     its.close()
     with ours:
+        ours.recv(1)  # What comes before the gate is not to be traced, nor to be disturbed.
         tracer = _attach(pid, options) if options is not None else None
         ours.send(b"go")
         _, status = os.waitpid(pid, 0)
@@ -76,6 +77,7 @@ def _child(its: socket.socket, work: Work) -> None:
         work.before()
         gate = select.poll()
         gate.register(its, select.POLLIN)
+        its.send(b"r")
         gate.poll()
         its.send(work.act().encode())
     except BaseException:
