@@ -14,8 +14,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
-from hashlib import sha1
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +86,14 @@ async def _plain_sqlite(path: Path, once: bool) -> tuple[float, float]:
 async def _plain_redis(socket: Path) -> tuple[float, float]:
     from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
-    source = files("tamis.store").joinpath("charge.lua").read_bytes()
-    digest = sha1(source, usedforsecurity=False).hexdigest()
+    from tamis.store.redis_lane import Script
+
+    script = Script("attempt", "charge")
     pool = BlockingConnectionPool(
         connection_class=UnixDomainSocketConnection, max_connections=CALLERS, path=str(socket)
     )
     async with Redis(connection_pool=pool) as client:
-        await client.script_load(source)
+        await client.script_load(script.by_source[1])
 
         async def ask(who: str, now: float, _: str) -> None:
             keys = (f"p{{{who}}}a", f"p{{{who}}}b")
@@ -110,7 +109,7 @@ async def _plain_redis(socket: Path) -> tuple[float, float]:
                 1,
                 86_400_000_000,
             )
-            await client.evalsha(digest, 2, *keys, *args)
+            await client.execute_command(*script.by_hash, 2, *keys, *args)
 
         measured = await _measure(ask, once=False)
     await pool.disconnect()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
-from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
-from tamis.store.attempt import Attempt, Sight
-from tamis.store.bucket import GRANT, MICROS, ONCE_US, SKEW_US, decide
-from tamis.store.greylist import CLIENT, Inquiry, Row, Visit
-from tamis.store.greylist import decide as judge
+from tamis.store import Acquaintance, Greylisted, Patience
+from tamis.store.attempt import Sight
+from tamis.store.bucket import MICROS, SKEW_US
+from tamis.store.greylist import CLIENT, Inquiry, Row, Visit, decide
 from tamis.store.memory_accounts import MemoryAccounts
 from tamis.store.memory_counters import MemoryCounters
 from tamis.store.memory_tallies import MemoryTallies
@@ -32,29 +29,6 @@ class MemoryStore(MemoryAccounts, MemoryCounters, MemoryTallies):
         self._greylist: dict[tuple[str, str], tuple[float, Row]] = {}
         self._sweep_at = FIRST_SWEEP
 
-    async def charge(
-        self, subject: str, windows: Sequence[Window], cost: int, now: float, once: str = ""
-    ) -> Charge:
-        """See `Store.charge`."""
-        attempt = Attempt.of(subject, windows, cost, now, once)
-        key = (attempt.name, attempt.once)
-        if attempt.once and (known := self._answers.get(key)) and attempt.now_us / MICROS < known[0]:
-            return replace(known[1], repeated=True)
-        charge = self._decide(attempt)
-        if attempt.once:
-            self._answers[key] = ((attempt.now_us + ONCE_US) / MICROS, charge)
-        self._sweep(now)
-        return charge
-
-    def _decide(self, attempt: Attempt) -> Charge:
-        keys = [(attempt.name, limit.rate) for limit in attempt.limits]
-        buckets = [self._bucket(key) for key in keys]
-        grant = self._bucket((attempt.name, GRANT))
-        charge, filled = decide(attempt.limits, buckets, attempt.cost, attempt.now_us, grant)
-        for key, limit, bucket in zip(keys, attempt.limits, filled, strict=False):
-            self._buckets[key] = (limit.lasts_until(bucket) / MICROS, bucket)
-        return charge
-
     async def first_seen(self, key: str, now: float, keep_s: float) -> float:
         """See `Store.first_seen`."""
         sight = Sight.of(key, now, keep_s)
@@ -71,7 +45,7 @@ class MemoryStore(MemoryAccounts, MemoryCounters, MemoryTallies):
         visit = Visit.of(client, errand, patience, now, once)
         keys = [(visit.client, name) for name in visit.names()]
         one, two, three = (entry[1] if (entry := self._greylist.get(key)) else None for key in keys)
-        answer, rows = judge(visit, (one, two, three))
+        answer, rows = decide(visit, (one, two, three))
         for key, row in zip(keys, rows, strict=True):
             if row is not None:
                 self._greylist[key] = (row[2] / MICROS, row)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tamis.store.accounts import Conduct, Count, Settlement, Sighting, Standing
-from tamis.store.attempt import name_of
+from tamis.store.attempt import micros, name_of
 from tamis.store.bucket import MICROS
 from tamis.store.standing import (
     ACTIVITY_US,
@@ -23,6 +23,7 @@ from tamis.store.standing import (
     floor_of,
     remainder_of,
     standing_of,
+    upto_of,
 )
 
 Things = dict[str, tuple[int, int]]  # by token: when it was seen first (0: nobody knows), and last
@@ -99,7 +100,7 @@ class MemoryAccounts:
 
     async def locked(self, now: float) -> tuple[tuple[str, Standing], ...]:
         """See `Accounts.locked`."""
-        now_us = round(now * MICROS)
+        now_us = micros(now)
         found = ((name, standing_of(known.row, now_us)) for name, known in sorted(self._accounts.items()))
         return tuple((name, standing) for name, standing in found if standing.locked_until)
 
@@ -133,7 +134,7 @@ def _settle(things: Things, group: str, well: int, now: int) -> None:
 
 def _count(known: _Account, sight: Sight) -> Count:
     floor = floor_of(known.row, sight)
-    upto = min(sight.upto, known.settled) if sight.graced else sight.upto
+    upto = upto_of(sight, known.settled)
     things = known.things.get(sight.kind, {}).values()
     return Count(
         sum(floor < last <= upto for _, last in things), sum(floor < first <= upto for first, _ in things)

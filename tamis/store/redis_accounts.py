@@ -8,15 +8,13 @@ under a key of its own; it is written first, and who is in it is looked at one b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from tamis.errors import TempFail
 from tamis.store.accounts import Conduct, Count, Settlement, Sighting, Standing
 from tamis.store.attempt import micros, name_of
 from tamis.store.bucket import MICROS, SKEW_US
-from tamis.store.redis_desk import Desk
-from tamis.store.redis_lane import Script
+from tamis.store.redis_lane import Word
+from tamis.store.redis_verbs import RedisVerbs, lines_of
 from tamis.store.standing import (
     ACTIVITY_US,
     NOTHING,
@@ -35,23 +33,8 @@ TRIES = (
 LISTED_US = 86400 * MICROS  # how long one whose lock has ended stays on the list, at least
 
 
-@dataclass(frozen=True, slots=True)
-class Scripts:
-    """Those of the verbs about accounts."""
-
-    watch: Script = field(default_factory=lambda: Script("watch"))
-    swap: Script = field(default_factory=lambda: Script("swap"))
-    listed: Script = field(default_factory=lambda: Script("listed"))
-
-
-class RedisAccounts:
+class RedisAccounts(RedisVerbs):
     """See `tamis.store.accounts.Accounts`."""
-
-    _prefix: str
-    _scripts: Scripts
-
-    def _here(self) -> Desk:
-        raise NotImplementedError
 
     async def watch(
         self,
@@ -63,7 +46,7 @@ class RedisAccounts:
     ) -> Conduct:
         """See `Accounts.watch`."""
         watch = Watch.of(account, sightings, now, silence_s, settlement)
-        tagged = f"{self._prefix}{{{watch.name}}}"
+        tagged = self._tagged(watch.name)
         keys = [f"{tagged}a", f"{tagged}v"]
         for sight in watch.sights:
             keys += (f"{tagged}l{sight.kind}", f"{tagged}f{sight.kind}")
@@ -76,7 +59,7 @@ class RedisAccounts:
             counts = tuple(map(Count, found[::2], found[1::2]))
             return Conduct(standing, counts, woke / MICROS)
 
-        return await self._here().ask(self._scripts.watch, keys, _watch_args(watch), read, exact=True)
+        return await self._ask("watch", keys, _watch_args(watch), read, exact=True)
 
     async def escalate(
         self,
@@ -134,16 +117,13 @@ class RedisAccounts:
         raise TempFail("4.3.0", "State store is changed by others all the time, try again later")
 
     async def _swap(self, name: str, expected: str, text: str = "", life_ms: int = 0) -> str:
-        args: tuple[Any, ...] = (expected, text, life_ms) if text else (expected,)
-        key = f"{self._prefix}{{{name}}}v"
-        return await self._here().ask(self._scripts.swap, [key], args, _text, exact=not text)
+        args: tuple[Word, ...] = (expected, text, life_ms) if text else (expected,)
+        return await self._ask("swap", [f"{self._tagged(name)}v"], args, _text, exact=not text)
 
     async def _listed(self, command: str, *names: str) -> list[str]:
         """The list of accounts that may be locked."""
-        key = f"{self._prefix}{{locked accounts}}"
-        args = (command, *names)
-        return await self._here().ask(
-            self._scripts.listed, [key], args, lambda reply: reply.decode().split("\n")[:-1], exact=True
+        return await self._ask(
+            "listed", [self._tagged("locked accounts")], (command, *names), lines_of, exact=True
         )
 
 

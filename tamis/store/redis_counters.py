@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from tamis.store import Charge, Window
-from tamis.store.address import AnyRedis, ClusterAddress
+from tamis.store.address import ClusterAddress
 from tamis.store.attempt import Attempt, name_of
 from tamis.store.bucket import GRANT, MICROS, ONCE_US, SKEW_US, Bucket
 from tamis.store.counters import MAX_HELD, Hold, Usage
 from tamis.store.holding import MAX_KEEP_US, Holding, parse_entries, usage
 from tamis.store.inquiries import Grant, Look, named
-from tamis.store.redis_desk import Desk
-from tamis.store.redis_lane import Script
+from tamis.store.redis_verbs import RedisVerbs, lines_of
 
 HELD = "h"
 SCAN_STEPS = 1000
@@ -27,23 +25,8 @@ SCAN_COUNT = 1000
 SCAN_TAGS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class CounterScripts:
-    """Those of the verbs about counters."""
-
-    hold: Script = field(default_factory=lambda: Script("hold"))
-    admin: Script = field(default_factory=lambda: Script("counters"))
-
-
-class RedisCounters:
+class RedisCounters(RedisVerbs):
     """See `tamis.store.counters.Counters`."""
-
-    _address: AnyRedis
-    _prefix: str
-    _counter_scripts: CounterScripts
-
-    def _here(self) -> Desk:
-        raise NotImplementedError
 
     async def hold(
         self, subject: str, windows: Sequence[Window], hold: Hold, cost: int, now: float, once: str = ""
@@ -51,32 +34,30 @@ class RedisCounters:
         """See `Counters.hold`."""
         holding = Holding.of(subject, windows, hold, cost, now, once)
         attempt = holding.attempt
-        keys, tagged = charge_keys(self._prefix, attempt), f"{self._prefix}{{{attempt.name}}}"
+        keys, tagged = self._charge_keys(attempt), self._tagged(attempt.name)
         keys[len(attempt.limits) : len(attempt.limits)] = (tagged + GRANT, tagged + HELD)
         args: list[str | int] = [*charge_args(attempt)]
         flags = (holding.token, holding.keep, int(holding.more), int(holding.lapse))
         args[4:4] = (*flags, MAX_KEEP_US, MAX_HELD, (holding.life + SKEW_US) // 1000)
         exact = bool(once) or (holding.keep > 0 and not (holding.more and cost))
-        return await self._here().ask(self._counter_scripts.hold, keys, args, read_charge, exact=exact)
+        return await self._ask("hold", keys, args, read_charge, exact=exact)
 
     async def usage(self, subject: str, windows: Sequence[Window], now: float) -> Usage:
         """See `Counters.usage`."""
         look = Look.of(subject, windows, now)
 
         def read(reply: bytes) -> Usage:
-            *buckets, grant, entries, _ = reply.decode("ascii").split("\n")
+            *buckets, grant, entries = lines_of(reply)
             return usage(
                 look.limits, [*map(_bucket, buckets)], parse_entries(entries), _bucket(grant), look.now
             )
 
-        return await self._here().ask(
-            self._counter_scripts.admin, self._counter_keys(look), ("usage",), read, exact=True
-        )
+        return await self._ask("counters", self._counter_keys(look), ("usage",), read, exact=True)
 
     async def reset(self, subject: str, windows: Sequence[Window]) -> None:
         """See `Counters.reset`."""
         keys = self._counter_keys(Look.of(subject, windows, 0.0))
-        await self._here().ask(self._counter_scripts.admin, keys, ("reset",), len, exact=True)
+        await self._ask("counters", keys, ("reset",), len, exact=True)
 
     async def grant(self, subject: str, units: int, until: float, now: float) -> None:
         """See `Counters.grant`."""
@@ -84,8 +65,7 @@ class RedisCounters:
         args: tuple[str | int, ...] = ("grant",)
         if grant.units:
             args = ("grant", f"{grant.units} {grant.until}", (grant.until - grant.now + SKEW_US) // 1000)
-        key = f"{self._prefix}{{{name_of(subject)}}}{GRANT}"
-        await self._here().ask(self._counter_scripts.admin, [key], args, len, exact=True)
+        await self._ask("counters", [self._tagged(name_of(subject)) + GRANT], args, len, exact=True)
 
     async def subjects(self, prefix: str, most: int) -> tuple[tuple[str, ...], bool]:
         """See `Counters.subjects`."""
@@ -104,10 +84,8 @@ class RedisCounters:
         before, cursor = f"{self._prefix}{{", "0"
         for step in range(SCAN_STEPS):
             args = ("scan", cursor, pattern, SCAN_COUNT)
-            keys = [f"{before}scan{tag}}}"]
-            server, cursor, *names = await self._here().ask(
-                self._counter_scripts.admin, keys, args, _words, exact=True
-            )
+            keys = [self._tagged(f"scan{tag}")]
+            server, cursor, *names = await self._ask("counters", keys, args, _keys, exact=True)
             if not step and server in walked:
                 return True
             walked.add(server)
@@ -117,19 +95,14 @@ class RedisCounters:
         return cursor == "0"
 
     def _counter_keys(self, look: Look) -> list[str]:
-        tagged = f"{self._prefix}{{{look.name}}}"
-        return [
-            *(f"{tagged}w{limit.rate}" for limit in look.limits),
-            f"{tagged}{GRANT}",
-            f"{tagged}{HELD}",
-        ]
+        tagged = self._tagged(look.name)
+        return [*(f"{tagged}w{limit.rate}" for limit in look.limits), tagged + GRANT, tagged + HELD]
 
-
-def charge_keys(prefix: str, attempt: Attempt) -> list[str]:
-    """The keys of a charge: one for each window, then that of the remembered answer."""
-    tagged = f"{prefix}{{{attempt.name}}}"
-    keys = [f"{tagged}w{limit.rate}" for limit in attempt.limits]
-    return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
+    def _charge_keys(self, attempt: Attempt) -> list[str]:
+        """The keys of a charge: one for each window, then that of the remembered answer."""
+        tagged = self._tagged(attempt.name)
+        keys = [f"{tagged}w{limit.rate}" for limit in attempt.limits]
+        return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
 
 
 def charge_args(attempt: Attempt) -> list[int]:
@@ -147,12 +120,13 @@ def read_charge(reply: bytes) -> Charge:
     return Charge(bool(allowed), remaining, wait_s, window, bool(repeated))
 
 
+def _keys(reply: bytes) -> list[str]:
+    """As `lines_of`, with whatever others call their keys."""
+    return reply.decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
 def _bucket(text: str) -> Bucket | None:
     if not text:
         return None
     level, moment = map(int, text.split())
     return level, moment
-
-
-def _words(reply: bytes) -> list[str]:
-    return reply.decode("utf-8", "surrogateescape").split("\n")[:-1]

@@ -26,10 +26,11 @@ Word = str | bytes | int
 
 
 class Script:
-    """A Lua file of this package, called by its hash."""
+    """Lua files of this package, one behind the other, called by their hash."""
 
-    def __init__(self, name: str) -> None:
-        source = files("tamis.store").joinpath(f"{name}.lua").read_bytes()
+    def __init__(self, *names: str) -> None:
+        package = files("tamis.store")
+        source = b"".join(package.joinpath(f"{name}.lua").read_bytes() for name in names)
         self.by_hash: tuple[Word, ...] = ("EVALSHA", sha1(source, usedforsecurity=False).hexdigest())
         self.by_source: tuple[Word, ...] = ("EVAL", source)
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from tamis.store.attempt import name_of
 from tamis.store.bucket import MICROS, SKEW_US
-from tamis.store.redis_desk import Desk
-from tamis.store.redis_lane import Script
+from tamis.store.redis_verbs import RedisVerbs, lines_of
 from tamis.store.tallies import Bounds, Page
 from tamis.store.tallying import SHARE, Entry, mark_of, page_key, page_of
 
 
-@dataclass(frozen=True, slots=True)
-class TallyScripts:
-    """Those of the verbs about tallies."""
-
-    tally: Script = field(default_factory=lambda: Script("tally"))
-    read: Script = field(default_factory=lambda: Script("tallies"))
-
-
-class RedisTallies:
+class RedisTallies(RedisVerbs):
     """See `tamis.store.tallies.Tallies`."""
-
-    _prefix: str
-    _tally_scripts: TallyScripts
-
-    def _here(self) -> Desk:
-        raise NotImplementedError
 
     async def tally(self, book: str, page: str, heading: str, line: str, bounds: Bounds, now: float) -> bool:
         """See `Tallies.tally`."""
@@ -35,49 +18,41 @@ class RedisTallies:
         keys = [*self._book_keys(book), self._line_key(book, page)]
         life_ms = round(bounds.keep_s * 1000) + SKEW_US * 1000 // MICROS
         args = (entry.page, heading, line, bounds.pages, bounds.lines, bounds.all_lines, SHARE, life_ms)
-        return await self._here().ask(self._tally_scripts.tally, keys, args, _flag)
+        return await self._ask("tally", keys, args, _flag)
 
     async def pages(self, book: str) -> tuple[Page, ...]:
         """See `Tallies.pages`."""
-        return await self._here().ask(
-            self._tally_scripts.read, self._book_keys(book), ("pages",), _pages, exact=True
-        )
+        return await self._ask("tallies", self._book_keys(book), ("pages",), _pages, exact=True)
 
     async def lines(self, book: str, page: str) -> tuple[tuple[str, int], ...]:
         """See `Tallies.lines`."""
-        keys = [self._line_key(book, page)]
-        return await self._here().ask(self._tally_scripts.read, keys, ("lines",), _lines, exact=True)
+        return await self._ask("tallies", [self._line_key(book, page)], ("lines",), _lines, exact=True)
 
     async def mark(self, book: str, page: str, expected: str, mark: str) -> bool:
         """See `Tallies.mark`."""
         args = ("mark", page_of(page), expected, mark_of(mark))
-        return await self._here().ask(self._tally_scripts.read, self._book_keys(book), args, _flag)
+        return await self._ask("tallies", self._book_keys(book), args, _flag)
 
     def _book_keys(self, book: str) -> list[str]:
         """Of a book: its numbers, headings and marks, each by page."""
-        tagged = f"{self._prefix}{{{name_of(book)}}}"
+        tagged = self._tagged(name_of(book))
         return [f"{tagged}tn", f"{tagged}th", f"{tagged}tm"]
 
     def _line_key(self, book: str, page: str) -> str:
-        return f"{self._prefix}{{{name_of(book)}}}tl{page_key(page_of(page))}"
+        return f"{self._tagged(name_of(book))}tl{page_key(page_of(page))}"
 
 
 def _flag(reply: bytes) -> bool:
     return bool(int(reply))
 
 
-def _words(reply: bytes) -> list[str]:
-    return reply.decode("ascii").split("\n")[:-1]
-
-
 def _pages(reply: bytes) -> tuple[Page, ...]:
-    words = _words(reply)
-    rows = zip(*[iter(words)] * 5, strict=True)
+    rows = zip(*[iter(lines_of(reply))] * 5, strict=True)
     return tuple(
         Page(name, heading, mark, int(lines), int(lost)) for name, heading, mark, lines, lost in sorted(rows)
     )
 
 
 def _lines(reply: bytes) -> tuple[tuple[str, int], ...]:
-    words = _words(reply)
+    words = lines_of(reply)
     return tuple(sorted(zip(words[::2], map(int, words[1::2]), strict=True)))

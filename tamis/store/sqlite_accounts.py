@@ -28,6 +28,7 @@ from tamis.store.standing import (
     floor_of,
     remainder_of,
     standing_of,
+    upto_of,
 )
 
 _NO_KIND, _SETTLED = "", "s"
@@ -105,8 +106,7 @@ def _counts(db: sqlite3.Connection, asked: Watch, row: Row, settled: int) -> tup
     for kind, numbers in by_kind.items():
         words: list[int | str] = []
         for sight in (asked.sights[number] for number in numbers):
-            upto = min(sight.upto, settled) if sight.graced else sight.upto
-            words += (floor_of(row, sight), upto) * 2
+            words += (floor_of(row, sight), upto_of(sight, settled)) * 2
         query = _COUNT.format(", ".join([_COUNTS] * len(numbers)))
         found = db.execute(query, (*words, asked.name, kind)).fetchone()
         counts |= {

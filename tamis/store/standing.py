@@ -143,6 +143,11 @@ def floor_of(row: Row, sight: Sight) -> int:
     return max(sight.since, row[0]) if row[0] <= sight.now + SKEW_US else sight.since
 
 
+def upto_of(sight: Sight, settled: int) -> int:
+    """The last moment that *sight* counts where something was *settled* last then."""
+    return min(sight.upto, settled) if sight.graced else sight.upto
+
+
 def escalation(
     stage: int, keep_s: float, now: float, lives_s: Sequence[float], forgive_s: float
 ) -> tuple[int, Change]:
