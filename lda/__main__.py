@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from lda.config import Root
     from tamis.log import Log
-    from tamis.service import Life
 
 DESCRIPTION = (
     "Deliver mail into Maildir through users' Sieve scripts: by LMTP, and what tamis-lda hands over."
@@ -46,8 +45,6 @@ main.cf, either way:
 SIGHUP reads the configuration again and keeps the old one if the new one is bad; SIGTERM finishes what is being
 delivered and ends.
 """
-
-KILL_AFTER_S = 2.0
 
 
 def main() -> int:
@@ -106,7 +103,7 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
     from tamis import metrics
     from tamis.config.load import load
     from tamis.service import Notifier, drop_privileges, run, serving_metrics
-    from tamis.service.prefork import Snapshot, Workers
+    from tamis.service.prefork import Parent, Snapshot
 
     config = root.lda
     account = config.user or config.parser
@@ -123,29 +120,21 @@ def _serve(root: Root, path: Path, log: Log, directory: Path) -> None:
         handoff=tuple(listener.fileno() for listener in handoff),
         control=forker.control if forker else -1,
     )
-    snapshot = Snapshot(path, lambda path: load(path, assemble))
-    command = [sys.executable, "-P", "-m", "lda", "--config", str(snapshot.path), *inherited.words()]
-    kept = [*inherited.all(), snapshot.descriptor]
     count = config.workers or len(os.sched_getaffinity(0))
-
-    async def live(life: Life) -> None:
-        workers = Workers(command, count, kept, log, metrics.count_lda_restart)
-        await workers.start()
-
-        async def reload() -> None:
-            snapshot.update()
-            if forker:
-                forker.reload()
-            workers.reload()
-
-        await life.until_stopped(reload, f"{len(lmtp) + len(handoff)} listeners, {count} workers")
-        for listener in (*lmtp, *handoff):
-            listener.close()
-        if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
-            workers.kill()
-
+    parent = Parent(
+        package="lda",
+        flags=inherited.words(),
+        snapshot=Snapshot(path, lambda path: load(path, assemble)),
+        count=count,
+        listeners=(*lmtp, *handoff),
+        also=[forker.control] if forker else [],
+        status=f"{len(lmtp) + len(handoff)} listeners, {count} workers",
+        drain_s=config.drain,
+        died=metrics.count_lda_restart,
+        reloaded=forker.reload if forker else lambda: None,
+    )
     with serving_metrics("lda", config.metrics, log):
-        run(live, log, notifier)
+        run(parent.live, log, notifier)
     if forker:
         forker.close()
 

@@ -22,9 +22,9 @@ from tamis.config.load import load
 from tamis.errors import ConfigError, Problem
 from tamis.journal import Journal
 from tamis.log import Log
-from tamis.service import Life, run
+from tamis.service import Life
 from tamis.service.accept import Acceptor
-from tamis.service.prefork import ParentNotifier, parent_watched
+from tamis.service.prefork import parent_watched, run_worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +50,20 @@ class Inherited:
             control=int(control),
         )
 
-    def all(self) -> list[int]:
-        """Every descriptor."""
-        return [*self.lmtp, *self.handoff, *([self.control] if self.control >= 0 else [])]
-
 
 def work(root: Root, path: Path, inherited: Inherited, log: Log) -> bool:
     """Be a worker, to its end; whether that was its parent's. Raises ConfigError."""
     worker = Worker(root, path, inherited, log)
     try:
-        run(worker.live, log, ParentNotifier())
+        return run_worker(worker.live, log)
     finally:
         worker.close()
-    return worker.orphaned
 
 
 class Worker:
     """What lives as long as the process."""
 
     def __init__(self, root: Root, path: Path, inherited: Inherited, log: Log) -> None:
-        self.orphaned = False
         self._root = root
         self._path = path
         self._inherited = inherited
@@ -97,8 +91,7 @@ class Worker:
             self._delivery(self._root), limits, self._threads, self._log, self._trusted, self._asking
         )
 
-        async def reload() -> None:
-            new = load(self._path, assemble)
+        def obey(new: Root) -> None:
             engine.replace(self._delivery(new))
             self._log.configure(new.log, PROGRAM)
 
@@ -107,8 +100,7 @@ class Worker:
             Acceptor(map(_listener, self._inherited.handoff), engine.handoff, self._log),
         ]
         with parent_watched(life):
-            await life.until_stopped(reload, "worker")
-        self.orphaned = life.orphaned
+            await life.until_stopped(lambda: load(self._path, assemble), obey, "worker")
         for acceptor in acceptors:
             acceptor.close()
         await life.drain(engine.drain(), config.drain)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from milters.config import Root
     from tamis.log import Log
     from tamis.registry import Configured
-    from tamis.service import Life
-    from tamis.service.prefork import Snapshot, Workers
 
 DESCRIPTION = "Authenticate and edit messages while Postfix or Sendmail receives them (milter protocol)."
 EXAMPLES = """\
@@ -39,8 +37,6 @@ default_action says what holds while the milter is away: tempfail tells clients 
 as it is. SIGHUP reads the configuration again and keeps the old one if the new one is bad; SIGTERM lets messages
 in flight end.
 """
-
-KILL_AFTER_S = 2.0
 
 
 def main() -> int:
@@ -108,7 +104,7 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
     from tamis.config.command import config_path
     from tamis.config.load import load
     from tamis.service import Activation, Notifier, drop_privileges, open_listeners, run, serving_metrics
-    from tamis.service.prefork import Snapshot, Workers
+    from tamis.service.prefork import Parent, Snapshot
 
     config = root.milter
     activation, notifier = Activation.from_environment(), Notifier.from_environment()
@@ -124,27 +120,18 @@ def _serve(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> N
     hand_over(directory, config.user)
     drop_privileges(config.user)
     path = config_path(args)
-    snapshot = Snapshot(path, lambda path: load(path, assemble))
-    flags = ["--config", str(snapshot.path), "--listener", str(listener.fileno())]
-    command = [sys.executable, "-P", "-m", "milters", *flags]
-
-    async def live(life: Life) -> None:
-        kept = [listener.fileno(), snapshot.descriptor]
-        workers = Workers(command, config.workers, kept, log, metrics.count_milter_restart)
-        await workers.start()
-        await life.until_stopped(lambda: _reload(snapshot, workers), f"{config.workers} workers")
-        listener.close()
-        if not await life.drain(workers.stop(), config.drain + KILL_AFTER_S):
-            workers.kill()
-
+    parent = Parent(
+        package="milters",
+        flags=["--listener", str(listener.fileno())],
+        snapshot=Snapshot(path, lambda path: load(path, assemble)),
+        count=config.workers,
+        listeners=[listener],
+        status=f"{config.workers} workers",
+        drain_s=config.drain,
+        died=metrics.count_milter_restart,
+    )
     with serving_metrics("milter", config.metrics, log):
-        run(live, log, notifier)
-
-
-async def _reload(snapshot: Snapshot, workers: Workers) -> None:
-    """Raises where the file is bad, before any worker looks at it."""
-    snapshot.update()
-    workers.reload()
+        run(parent.live, log, notifier)
 
 
 if __name__ == "__main__":

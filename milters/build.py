@@ -19,7 +19,7 @@ from tamis.store import open_store
 
 
 class Program:
-    """The configuration in use and what was built from it; `pipeline` is replaced by `rebuild`."""
+    """The configuration in use and what was built from it; `pipeline` is replaced by `obey`."""
 
     def __init__(self, path: Path, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
         self._path = path
@@ -38,11 +38,15 @@ class Program:
     def _keeper(self, root: Root) -> Keeper:
         return Keeper(root.milter.quarantine, self._log, self.journal)
 
-    def rebuild(self) -> None:
-        """Obey the file as it is now. Raises ConfigError before anything has changed.
+    def read(self) -> tuple[Root, tuple[Configured, ...]]:
+        """What the file says now, for `obey`; takes as long as its tables are large. Raises ConfigError."""
+        return load(self._path, assemble)
+
+    def obey(self, new: tuple[Root, tuple[Configured, ...]]) -> None:
+        """From now on obey *new*. Raises ConfigError before anything has changed.
 
         What is replaced is left to whoever still uses it: a reload is rare, and messages in flight are not."""
-        root, checks = load(self._path, assemble)
+        root, checks = new
         old = self._root
         self._store = self._store if root.store == old.store else open_store(root.store)
         self._dns = self._dns if root.dns == old.dns else DnsResolver(root.dns)

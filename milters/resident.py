@@ -12,29 +12,21 @@ from milters.judge import Judge
 from milters.transport.native import Sessions
 from tamis import metrics
 from tamis.log import Log
-from tamis.service import Life, run
+from tamis.service import Life
 from tamis.service.accept import Acceptor, connecting
-from tamis.service.prefork import ParentNotifier, parent_watched
+from tamis.service.prefork import parent_watched, run_worker
 
 
 def serve(program: Program, log: Log, drain_s: float, listener: int) -> bool:
     """Until SIGTERM, or the parent's death: then True. *listener* is the descriptor of the shared socket."""
-    orphaned = False
 
     async def live(life: Life) -> None:
         sessions = Sessions(Judge(program, log), log, metrics.set_milter_sessions)
-
-        async def reload() -> None:
-            program.rebuild()
-
         acceptor = Acceptor([socket.socket(fileno=listener)], connecting(sessions.connect, log), log)
         with parent_watched(life):
-            await life.until_stopped(reload, "worker")
-        nonlocal orphaned
-        orphaned = life.orphaned
+            await life.until_stopped(program.read, program.obey, "worker")
         acceptor.close()
         await life.drain(sessions.drain(), drain_s)
         program.journal.flush()
 
-    run(live, log, ParentNotifier())
-    return orphaned
+    return run_worker(live, log)

@@ -74,7 +74,7 @@ class Worker:
     def reload(self) -> None:
         """Obey the file as it is now; the parent has found it good, so what is bad now is said and left."""
         try:
-            self._program.rebuild()
+            self._program.obey(self._program.read())
         except (TamisError, OSError) as exc:
             self.log.error("reload refused, the old configuration stays", error=str(exc))
 

@@ -7,7 +7,6 @@ when it is imported whether it counts for several processes, so that is known be
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import socket
@@ -52,7 +51,6 @@ what was asked and ends.
 """
 
 PROGRAM = "tamis-policyd"
-KILL_AFTER_S = 2.0
 SPARE_DESCRIPTORS = 64  # log, journal, database, metrics port and its connections
 
 
@@ -91,10 +89,10 @@ def _main(args: argparse.Namespace, directory: Path | None) -> int:
     root, checks = configuration(args, assemble)
     log = Log.open(root.log, PROGRAM)
     try:
-        if args.worker is not None:
-            _work(args, root, checks, log)
-        elif directory is None:
+        if directory is None:
             _serve(args, root, checks, log)
+        elif args.worker is not None:
+            _work(args, root, checks, log, directory)
         else:
             _lead(args, root, log, directory)
     except ConfigError as exc:
@@ -117,12 +115,13 @@ def _serve(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...],
         run(lambda life: program.live(life, checks, listeners), log, notifier)
 
 
-def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log) -> None:
+def _work(
+    args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], log: Log, directory: Path
+) -> None:
     """Be a worker."""
     from policyd.program import Program
     from tamis import metrics
-    from tamis.service import run
-    from tamis.service.prefork import ParentNotifier, parent_watched
+    from tamis.service.prefork import parent_watched, run_worker
 
     metrics.declare_program("policyd")
     program = Program(config_path(args), root, log)
@@ -131,20 +130,18 @@ def _work(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...], 
     async def live(life: Life) -> None:
         with parent_watched(life):
             await program.live(life, checks, listeners)
-        if life.orphaned:  # nobody else is left to tidy up
-            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
-    run(live, log, ParentNotifier())
+    if run_worker(live, log):  # nobody else is left to tidy up
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> None:
     """Be the parent of workers."""
     from policyd.config import assemble
-    from policyd.program import beside
     from tamis import metrics
     from tamis.config.load import load
     from tamis.service import Notifier, drop_privileges, run, serving_metrics
-    from tamis.service.prefork import Snapshot, Workers
+    from tamis.service.prefork import Parent, Snapshot
     from tamis.store import open_store
 
     config = root.policyd
@@ -154,29 +151,18 @@ def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> No
     hand_over(directory, config.user)
     drop_privileges(config.user)
     _allow_descriptors(config.connections, log)
-    descriptors = [listener.fileno() for listener in listeners]
-    path = config_path(args)
-    snapshot = Snapshot(path, lambda path: load(path, assemble))
-    inherited = f"--inherited={','.join(map(str, descriptors))}"
-    command = [sys.executable, "-P", "-m", "policyd", "--config", str(snapshot.path), inherited]
-
-    async def live(life: Life) -> None:
-        kept = [*descriptors, snapshot.descriptor]
-        workers = Workers(command, config.workers, kept, log, metrics.count_policyd_restart)
-        await workers.start()
-
-        async def reload() -> None:
-            await beside(snapshot.update)
-            workers.reload()
-
-        await life.until_stopped(reload, f"{len(listeners)} listeners, {config.workers} workers")
-        for listener in listeners:
-            listener.close()
-        if not await life.drain(workers.stop(), config.deadline + KILL_AFTER_S):
-            workers.kill()
-
+    parent = Parent(
+        package="policyd",
+        flags=[f"--inherited={','.join(str(listener.fileno()) for listener in listeners)}"],
+        snapshot=Snapshot(config_path(args), lambda path: load(path, assemble)),
+        count=config.workers,
+        listeners=listeners,
+        status=f"{len(listeners)} listeners, {config.workers} workers",
+        drain_s=config.deadline,
+        died=metrics.count_policyd_restart,
+    )
     with serving_metrics("policyd", config.metrics, log):
-        run(live, log, notifier)
+        run(parent.live, log, notifier)
 
 
 def _listeners(root: Root, log: Log) -> tuple[socket.socket, ...]:

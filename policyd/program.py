@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
@@ -25,15 +25,11 @@ from tamis.registry import Configured
 from tamis.service import Life
 from tamis.service.accept import Acceptor, connecting
 from tamis.store import Store, open_store
-from tamis.threads import Threads
-
-T = TypeVar("T")
 
 # What is fixed when the daemon starts; a change waits for a restart.
 AT_START = ("listen", "mode", "group", "user", "workers", "metrics", "idle", "connections")
 DRAIN_MARGIN_S = 1.0
 FINISH_S = 3.0
-READ_S = 600.0  # the configuration with all its tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,9 @@ class Program:
         acceptor = Acceptor(listeners, connecting(server.connect, self._log), self._log)
         sweep = asyncio.create_task(server.sweep())
         self._attend(checks, pipeline)
-        await life.until_stopped(lambda: self._reload(server), f"{len(listeners)} listeners")
+        await life.until_stopped(
+            lambda: load(self._path, assemble), partial(self._obey, server), f"{len(listeners)} listeners"
+        )
         sweep.cancel()
         for task in self._beside:
             task.cancel()
@@ -87,9 +85,9 @@ class Program:
         services = Services(state.store, state.dns, time.time, hostname, self._log, tells=True)
         return Pipeline("policyd", checks, services, self._log, state.journal, root.policyd.deadline)
 
-    async def _reload(self, server: PolicyServer) -> None:
-        """Read, build, swap. Raises before anything has changed."""
-        root, checks = await beside(lambda: load(self._path, assemble))
+    def _obey(self, server: PolicyServer, new: tuple[Root, tuple[Configured, ...]]) -> None:
+        """Build, swap. Raises before anything has changed."""
+        root, checks = new
         old_root, old = self._root, self._state
         state = State(
             old.store if root.store == old_root.store else open_store(root.store),
@@ -133,11 +131,6 @@ class Program:
         task = asyncio.create_task(_close_after(set(server.tasks), old, self._state))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-
-async def beside(work: Callable[[], T]) -> T:
-    """What *work* returns or raises, while requests are answered: to read large tables takes seconds."""
-    return await Threads(1, "reload").call(work, READ_S)
 
 
 def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:

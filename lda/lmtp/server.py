@@ -18,6 +18,7 @@ from lda.deliver import Delivery
 from lda.lmtp.connection import Connection
 from tamis import metrics
 from tamis.log import Log
+from tamis.service.accept import connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +50,7 @@ class LmtpServer:
 
     def take(self, connection: socket.socket) -> None:
         """Serve a new connection, non-blocking."""
-        self.spawn(self._accept(connection))
-
-    async def _accept(self, connection: socket.socket) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self), connection)
-        except OSError as exc:
-            self.log.debug("lmtp connection lost", error=str(exc))
-            connection.close()
+        self.spawn(connect(connection, lambda: Connection(self), self.log, "lmtp connection lost"))
 
     def opened(self, connection: Connection) -> bool:
         """Whether there is room for it."""

@@ -7,7 +7,7 @@ configuration, open listeners, drop privileges, then everything else.
 
 from tamis.service.activation import Activation
 from tamis.service.address import InetAddress, UnixAddress, parse_address
-from tamis.service.life import Life, Reload, accept_on, run
+from tamis.service.life import Life, accept_on, run
 from tamis.service.listen import open_listener, open_listeners
 from tamis.service.notify import Notifier
 from tamis.service.privileges import drop_privileges
@@ -19,7 +19,6 @@ __all__ = [
     "Life",
     "MetricsPort",
     "Notifier",
-    "Reload",
     "UnixAddress",
     "accept_on",
     "drop_privileges",

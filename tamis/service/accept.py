@@ -17,20 +17,26 @@ PAUSE_S = 0.5  # when descriptors or memory are short, which passes
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
+async def connect(
+    connection: socket.socket,
+    factory: Callable[[], asyncio.BaseProtocol],
+    log: Log,
+    lost: str = "connection lost",
+) -> None:
+    """Serve a new connection by a protocol that *factory* makes. lost: what is logged where the peer has left."""
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
+    except OSError as exc:
+        log.debug(lost, error=str(exc))
+        connection.close()
+
+
 def connecting(factory: Callable[[], asyncio.BaseProtocol], log: Log) -> Callable[[socket.socket], None]:
     """What an `Acceptor` may give connections to: each is served by a protocol that *factory* makes."""
-    loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
-    async def connect(connection: socket.socket) -> None:
-        try:
-            await loop.connect_accepted_socket(factory, connection)
-        except OSError as exc:
-            log.debug("connection lost", error=str(exc))
-            connection.close()
-
     def take(connection: socket.socket) -> None:
-        task = loop.create_task(connect(connection))
+        task = asyncio.get_running_loop().create_task(connect(connection, factory, log))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

@@ -2,15 +2,16 @@
 
     async def main(life: Life) -> None:
         servers = await accept_on(sockets, server.connect)
-        await life.until_stopped(reload, "2 listeners")
+        await life.until_stopped(lambda: load(path, assemble), server.obey, "2 listeners")
         for listening in servers:
             listening.close()
         await life.drain(server.drain(limit_s), limit_s)
 
     run(main, log, Notifier.from_environment())
 
-SIGTERM, SIGINT: stop, and finish what is in flight; a second one: stop now. SIGHUP: read the configuration again; if
-it is bad the old one stays, and log, metrics and ``systemctl status`` say so.
+SIGTERM, SIGINT: stop, and finish what is in flight; a second one: stop now. SIGHUP: read the configuration again, in a
+thread, for mail does not wait until large tables are read; if it is bad the old one stays, and log, metrics and
+``systemctl status`` say so.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from tamis import metrics
 from tamis.errors import ConfigError, TamisError
 from tamis.log import Log
 from tamis.service.listen import BACKLOG
 from tamis.service.notify import Notifier
+from tamis.threads import Threads
 
-Reload = Callable[[], Awaitable[None]]
-"""Reads and builds everything anew, then swaps it in; raises, ConfigError above all, before anything changed."""
+READ_S = 600.0  # the configuration with all its tables
+
+T = TypeVar("T")
 
 
 class Life:
@@ -52,8 +55,11 @@ class Life:
         """Read the configuration again, once, however often this is asked for meanwhile."""
         self._hup.set()
 
-    async def until_stopped(self, reload: Reload, status: str = "") -> None:
-        """Be ready, which is now. Returns when it is time to stop; close the listeners then, and drain."""
+    async def until_stopped(self, read: Callable[[], T], obey: Callable[[T], None], status: str = "") -> None:
+        """Be ready, which is now. Returns when it is time to stop; close the listeners then, and drain.
+
+        A reload is what *read* returns, in a thread, swapped in by *obey*, in the loop. Both raise, ConfigError above
+        all, before anything has changed."""
         metrics.set_reload(True)
         self.log.info("ready", status=status)
         self.notifier.ready(status)
@@ -62,14 +68,14 @@ class Life:
             await _first(stop, self._hup.wait())
             if not stop.done():
                 self._hup.clear()
-                await _first(stop, self._reload(reload, status))
+                await _first(stop, self._reload(read, obey, status))
         self.log.info("stopping")
         self.notifier.stopping()
 
-    async def _reload(self, reload: Reload, status: str) -> None:
+    async def _reload(self, read: Callable[[], T], obey: Callable[[T], None], status: str) -> None:
         self.notifier.reloading()
         try:
-            await reload()
+            obey(await Threads(1, "reload").call(read, READ_S))
         except ConfigError as exc:
             self._refused(f"{len(exc.problems)} problems", *map(str, exc.problems))
         except Exception as exc:  # whatever it is, the mail goes on under the old configuration

@@ -13,19 +13,23 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tamis import metrics
 from tamis.log import Log
-from tamis.service.life import Life
+from tamis.service.life import Life, run
 from tamis.service.notify import Notifier
 
 PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
 MAX_WAIT_S = 10.0
 START_S = 10.0  # no worker takes longer to serve, or something is wrong with it
 HEALTHY_S = 5.0  # a worker that lived so long did not die of its configuration
+KILL_AFTER_S = 2.0  # a worker that has not ended so long after its own limit does not end
 
 
 def tell_parent() -> None:
@@ -57,9 +61,8 @@ def parent_watched(life: Life) -> Iterator[None]:
         if not os.read(PARENT_FD, 1):
             loop.remove_reader(PARENT_FD)
             life.log.error("the parent is gone")
-            life.orphaned = (
-                True  # getppid(2) may still name it: its pipes are closed before its children are told
-            )
+            # getppid(2) may still name it: its pipes are closed before its children are told
+            life.orphaned = True
             life.stop()
 
     loop.add_reader(PARENT_FD, look)
@@ -67,6 +70,19 @@ def parent_watched(life: Life) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(PARENT_FD)
+
+
+def run_worker(main: Callable[[Life], Coroutine[Any, Any, None]], log: Log) -> bool:
+    """As `tamis.service.run`, in a worker; whether the parent's death was its end. It is *main* that watches for it."""
+    orphaned = False
+
+    async def work(life: Life) -> None:
+        nonlocal orphaned
+        await main(life)
+        orphaned = life.orphaned
+
+    run(work, log, ParentNotifier())
+    return orphaned
 
 
 class Snapshot:
@@ -111,7 +127,7 @@ class Workers:
         count: int,
         inherited: Sequence[int],
         log: Log,
-        died: Callable[[], None] = lambda: None,
+        died: Callable[[], None],
     ) -> None:
         self._command = command
         self._count = count
@@ -212,6 +228,44 @@ class Workers:
         for process in list(self._processes.values()):
             if process.returncode is None:
                 process.send_signal(number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A program whose workers do all its work.
+
+    package: a worker is ``python -m`` this, with *flags* besides those for its configuration and its slot. listeners:
+    shared by *count* workers, which keep the descriptors *also* too. drain_s: what a worker may take to its end. died:
+    called for each that ends without being told to; reloaded: for each reload, before the workers hear of it."""
+
+    package: str
+    flags: Sequence[str]
+    snapshot: Snapshot
+    count: int
+    listeners: Sequence[socket.socket]
+    also: Sequence[int] = ()
+    status: str
+    drain_s: float
+    died: Callable[[], None]
+    reloaded: Callable[[], None] = lambda: None
+
+    async def live(self, life: Life) -> None:
+        """Keep the workers until it is time to stop, and see them end."""
+        config = str(self.snapshot.path)
+        command = [sys.executable, "-P", "-m", self.package, "--config", config, *self.flags]
+        kept = [*(listener.fileno() for listener in self.listeners), *self.also, self.snapshot.descriptor]
+        workers = Workers(command, self.count, kept, life.log, self.died)
+        await workers.start()
+
+        def obey(_: None) -> None:
+            self.reloaded()
+            workers.reload()
+
+        await life.until_stopped(self.snapshot.update, obey, self.status)
+        for listener in self.listeners:
+            listener.close()
+        if not await life.drain(workers.stop(), self.drain_s + KILL_AFTER_S):
+            workers.kill()
 
 
 def _ending(status: int) -> str:

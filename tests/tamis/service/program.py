@@ -83,10 +83,10 @@ def main(config: Path, drain_s: float, specs: list[str]) -> None:
         house = House(greeting)
         servers = await accept_on(sockets, lambda: Connection(house))
 
-        async def reload() -> None:
-            house.greeting = read(config)
+        def obey(greeting: str) -> None:
+            house.greeting = greeting
 
-        await life.until_stopped(reload, f"metrics {port.address}")
+        await life.until_stopped(lambda: read(config), obey, f"metrics {port.address}")
         for server in servers:
             server.close()
         await life.drain(house.idle.wait(), drain_s)

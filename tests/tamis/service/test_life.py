@@ -156,6 +156,22 @@ def test_a_bad_configuration_is_refused_and_the_old_one_serves_on(
     assert metric(address, "tamis_config_last_reload_successful") == 1
 
 
+def test_those_who_ask_do_not_wait_for_a_reload_and_neither_does_the_end(program: Program) -> None:
+    """To read large tables takes seconds; here it is a pipe that nobody has written to yet."""
+    program.ready()
+    program.config.unlink()
+    os.mkfifo(program.config)
+    program.process.send_signal(signal.SIGHUP)
+    with program.config.open("w") as writer:  # opens when the program reads
+        assert program.ask(b"hello") == b"one\n"
+        writer.write("two")
+    program.heard("READY=1")
+    assert program.ask(b"hello") == b"two\n"
+    program.process.send_signal(signal.SIGHUP)
+    with program.config.open("w"):
+        assert program.stop() == 0
+
+
 def test_a_storm_of_bad_reloads_drops_no_connection_and_leaks_no_descriptor(program: Program) -> None:
     program.ready()
     program.config.write_text("bad")
