@@ -13,20 +13,19 @@ code is read. Codes are the milter's: 451 for DEFER, 550 for REJECT.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from tamis.conditions.marks import mark
 from tamis.config.units import Unfit
-from tamis.outcome import TABLE, clean
+from tamis.outcome import TABLE, status_and_text
+from tamis.placeholders import ENVELOPE, envelope, filled, misfilled, without
 from tamis.transaction import Transaction
-from tamis.verdict import Edit, Kind, Verdict
+from tamis.verdict import Kind, Verdict
 
 WORDS = "pass, defer, reject, hold, discard, score N, tag NAME, or DEFER, REJECT, HOLD with words of yours"
-TAG = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-PLACEHOLDERS = ("sender", "client_address", "client_name", "helo_name", "sasl_username", "queue_id", "score")
+PLACEHOLDERS = (*ENVELOPE, "queue_id", "score")
 MAX_ANSWER_CHARS = 400  # a reply line holds 512 octets with code, status and what the placeholders bring
-MAX_VALUE_CHARS = 100
-MAX_SCORE = 1_000_000
 
 _OBJECTIONS = {
     "REJECT": Kind.REJECT,
@@ -35,9 +34,6 @@ _OBJECTIONS = {
     "DISCARD": Kind.DISCARD,
 }
 _STATUS = {Kind.DEFER: "4.7.1", Kind.REJECT: "5.7.1"}
-_STATUS_AND_TEXT = re.compile(r"(?:([245]\.\d{1,3}\.\d{1,3})(?!\S))?\s*(.*)", re.ASCII)
-_SCORE = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,6})?", re.ASCII)
-_PLACEHOLDER = re.compile(r"\{(\w+)\}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +78,14 @@ def parsed(text: str) -> Answer:
         raise Unfit(f"holds {bad[0]!r}; only printable ASCII can be sent")
     if len(text) > MAX_ANSWER_CHARS:
         raise Unfit(f"is longer than {MAX_ANSWER_CHARS} characters")
+    if left := mark(text):
+        score, tags = left
+        return Answer(score=score, tags=tags)
     word, _, rest = text.strip().partition(" ")
     rest = rest.strip()
     match word.upper():
         case "PASS" if not rest:
             return Answer()
-        case "SCORE" if _SCORE.fullmatch(rest):
-            return Answer(score=float(rest))
-        case "TAG" if TAG.fullmatch(rest):
-            return Answer(tags=(rest,))
         case "HOLD" | "DISCARD" as wanted:
             return Answer(_OBJECTIONS[wanted], text=rest)
         case "REJECT" | "DEFER" as wanted:
@@ -104,14 +99,13 @@ def parsed(text: str) -> Answer:
 
 
 def _refusal(kind: Kind, rest: str) -> Answer:
-    found = _STATUS_AND_TEXT.fullmatch(rest)
-    assert found is not None  # every part is optional
-    status = found[1] or _STATUS[kind]
+    status, text = status_and_text(rest)
+    status = status or _STATUS[kind]
     if status[0] != _STATUS[kind][0]:
         raise Unfit(f"{status} does not fit {kind.value}")
-    if rest and not re.search(r"[A-Za-z]", _PLACEHOLDER.sub("", found[2])):
+    if rest and not re.search(r"[A-Za-z]", without(text)):
         raise Unfit("needs words of its own after the status")
-    return Answer(kind, status, found[2])
+    return Answer(kind, status, text)
 
 
 def problems(key: str, text: str, placeholders: Collection[str] = PLACEHOLDERS) -> Iterator[str]:
@@ -124,44 +118,6 @@ def problems(key: str, text: str, placeholders: Collection[str] = PLACEHOLDERS) 
     yield from (f"{key}: {sentence}" for sentence in misfilled(found.text, placeholders))
 
 
-def misfilled(text: str, placeholders: Collection[str]) -> Iterator[str]:
-    """What is wrong with the placeholders in *text*: a sentence each."""
-    for name in sorted(set(_PLACEHOLDER.findall(text)).difference(placeholders)):
-        yield f"{{{name}}} is no placeholder; known are {', '.join(sorted(placeholders))}"
-    if set("{}") & set(_PLACEHOLDER.sub("", text)):
-        yield "holds a brace that belongs to no placeholder"
-
-
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """*text* with *values*, cut and cleaned, in place of its placeholders; ``-`` for an empty or unknown one."""
-    return _PLACEHOLDER.sub(lambda m: clean(values.get(m[1], ""), MAX_VALUE_CHARS).strip() or "-", text)
-
-
 def values_of(txn: Transaction) -> dict[str, str]:
     """The values of `PLACEHOLDERS`."""
-    return {
-        "sender": txn.sender or "<>",
-        "client_address": txn.client_address,
-        "client_name": txn.client_name,
-        "helo_name": txn.helo_name,
-        "sasl_username": txn.sasl_username,
-        "queue_id": txn.queue_id,
-        "score": f"{txn.findings.score:g}",
-    }
-
-
-def strictest(verdicts: Sequence[Verdict], edits: Iterable[Edit] = ()) -> Verdict:
-    """One verdict of several findings: the words of the strictest, the scores, tags and *edits* of all."""
-    worst = max(verdicts, key=lambda one: list(Kind).index(one.kind), default=Verdict(Kind.PASS))
-    reasons = dict.fromkeys(one.reason for one in verdicts if one.reason)
-    tags = dict.fromkeys(tag for one in verdicts for tag in one.tags)
-    reason = worst.reason if worst.kind is not Kind.PASS else ",".join(reasons)[:200]
-    return Verdict(
-        worst.kind,
-        worst.status,
-        worst.text,
-        reason,
-        edits=(*(edit for one in verdicts for edit in one.edits), *edits),
-        score=sum(one.score for one in verdicts),
-        tags=tuple(tags),
-    )
+    return envelope(txn) | {"queue_id": txn.queue_id, "score": f"{txn.findings.score:g}"}

@@ -15,8 +15,8 @@ T = TypeVar("T")
 MAX_BYTES_AT_ONCE = 64 << 10
 
 
-async def aside(work: Callable[[], T], cost_bytes: int) -> T:
-    """What *work* returns or raises; in a thread if it costs as much as to take apart more than `MAX_BYTES_AT_ONCE`."""
-    if cost_bytes <= MAX_BYTES_AT_ONCE:
+async def aside(work: Callable[[], T], cost_bytes: int, at_once: int = MAX_BYTES_AT_ONCE) -> T:
+    """What *work* returns or raises; in a thread if it costs as much as to take apart more than *at_once* bytes."""
+    if cost_bytes <= at_once:
         return work()
     return await asyncio.to_thread(work)

@@ -17,6 +17,7 @@ from milters.checks.headers import Headers
 from milters.checks.seal import Seal
 from milters.checks.sign import Sign
 from milters.quarantine.config import QuarantineConfig
+from tamis.conditions.earlier import report_strangers
 from tamis.config.load import Loader
 from tamis.config.log import LogConfig
 from tamis.config.schema import Duration, FileMode, option
@@ -84,18 +85,10 @@ def assemble(loader: Loader) -> tuple[Root, tuple[Configured, ...]]:
         )
     for label, sentence in _without_facts(checks):
         loader.report(("milter", "checks", label), sentence)
-    _report_strangers(loader, checks)
+    rules = {one.label: one.check.rule if isinstance(one.check, Content | Headers) else () for one in checks}
+    named = {label: [rule.when.check for rule in some] for label, some in rules.items()}
+    report_strangers(loader, ("milter", "checks"), named)
     return root, checks
-
-
-def _report_strangers(loader: Loader, checks: tuple[Configured, ...]) -> None:
-    """Conditions of rules on checks that are not asked before."""
-    labels = [one.label for one in checks]
-    for n, one in enumerate(checks):
-        if isinstance(one.check, Content | Headers):
-            for place, label, sentence in one.check.strangers(labels[:n], labels[n:]):
-                where = ("milter", "checks", one.label, "rule", place, "when", "check", label)
-                loader.report(where, sentence)
 
 
 _SHADOW = (

@@ -20,6 +20,7 @@ from tamis.mail.headers import Field, Headers
 from tamis.mail.message import Message
 from tamis.verdict import Edit, ReplaceBody
 
+LINE_LENGTH = "longer lines are signed as smtp(8) breaks them: its smtp_line_length_limit; 0: as they are"
 MAX_TOLD_BYTES = 59_990  # a field of 60,000 bytes and more comes without its end
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
@@ -107,6 +108,12 @@ def as_sent(message: Message, limit: int) -> Message:
     if not whole:
         fields = tuple(Field(field.name, _broken(field.raw, limit)) for field in fields)
     return EditedMessage(source, fields)
+
+
+def line_problems(limit: int) -> Iterator[str]:
+    """What is wrong with the option `line_length`, the limit of `as_sent`."""
+    if 0 < limit < 78:
+        yield "line_length: must be 78 or more, or 0"
 
 
 def cut(headers: Headers) -> frozenset[str]:

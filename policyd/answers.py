@@ -10,23 +10,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policyd import wording
 from policyd.wording import OBJECTIONS, Wording
+from tamis.conditions.marks import mark
+from tamis.placeholders import ENVELOPE, envelope
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import Edit, Kind, Verdict
+from tamis.verdict import Edit, Kind, Verdict, strictest
 
 PASSES = "pass"
 WORDS = "pass, defer, reject, score N, tag NAME or an access(5) action"
-TAG = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 # What every transaction can fill in; a check adds its own.
-PLACEHOLDERS = ("sender", "recipient", "client_address", "client_name", "helo_name", "sasl_username")
+PLACEHOLDERS = (*ENVELOPE, "recipient")
 
-_SCORE = re.compile(r"score\s+([+-]?\d{1,6}(?:\.\d{1,6})?)", re.ASCII | re.IGNORECASE)
 _CLASS = {Kind.DEFER: "4", Kind.REJECT: "5"}
 
 
@@ -57,10 +56,8 @@ def answer(text: str, detail: str, sentence: str) -> Answer:
     word = text.strip()
     if word.lower() == PASSES:
         return Answer(None)
-    if found := _SCORE.fullmatch(word):
-        return Answer(None, score=float(found[1]))
-    if tag := _tag(word):
-        return Answer(None, tags=(tag,))
+    if left := mark(word):
+        return Answer(None, *left)
     if word.upper() in OBJECTIONS:
         kind = OBJECTIONS[word.upper()]
         status = f"{_CLASS[kind]}.{detail} " if kind in _CLASS else ""
@@ -74,32 +71,17 @@ def answer(text: str, detail: str, sentence: str) -> Answer:
 def problems(key: str, text: str, stages: Collection[Stage], placeholders: Collection[str]) -> Iterator[str]:
     """What is wrong with the option *key*: one line for each fault."""
     word = text.strip()
-    if word.lower() == PASSES or word.upper() in OBJECTIONS or _SCORE.fullmatch(word) or _tag(word):
+    if word.lower() == PASSES or word.upper() in OBJECTIONS or mark(word):
         return
     for sentence in wording.problems(text, stages, placeholders):
         yield f"{key}: {sentence}"
 
 
-def _tag(text: str) -> str:
-    """NAME of ``tag NAME``; "" for anything else."""
-    word, _, name = text.partition(" ")
-    return name.strip() if word.lower() == "tag" and TAG.fullmatch(name.strip()) else ""
-
-
 def together(passes: Sequence[Verdict], reason: str, *edits: Edit) -> Verdict:
     """One pass of several, with more *edits*."""
-    marks = (*(edit for one in passes for edit in one.edits), *edits)
-    tags = tuple(dict.fromkeys(tag for one in passes for tag in one.tags))
-    return Verdict(Kind.PASS, reason=reason, edits=marks, score=sum(one.score for one in passes), tags=tags)
+    return replace(strictest(passes, edits), reason=reason)
 
 
 def values_of(txn: Transaction) -> dict[str, str]:
     """The values of `PLACEHOLDERS`."""
-    return {
-        "sender": txn.sender or "<>",
-        "recipient": txn.recipient,
-        "client_address": txn.client_address,
-        "client_name": txn.client_name,
-        "helo_name": txn.helo_name,
-        "sasl_username": txn.sasl_username,
-    }
+    return envelope(txn) | {"recipient": txn.recipient}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from policyd.checks import CHECKS
 from policyd.checks.rules import Rules
 from policyd.server import MIN_IDLE_S
+from tamis.conditions.earlier import report_strangers
 from tamis.config.load import Loader
 from tamis.config.log import LogConfig
 from tamis.config.schema import Duration, FileMode, option
@@ -84,10 +85,7 @@ class Root:
 def assemble(loader: Loader) -> tuple[Root, tuple[Configured, ...]]:
     """What the policy daemon reads from the file: its tables, and its checks in their order."""
     root, checks = loader.build(Root), configure_checks(loader, "policyd.checks", CHECKS)
-    labels = [one.label for one in checks]
-    for n, one in enumerate(checks):
-        if isinstance(one.check, Rules):
-            for place, label, sentence in one.check.strangers(labels[:n], labels[n:]):
-                where = ("policyd", "checks", one.label, "rule", place, "when", "check", label)
-                loader.report(where, sentence)
+    rules = {one.label: one.check.rule if isinstance(one.check, Rules) else () for one in checks}
+    named = {label: [rule.when.check for rule in some] for label, some in rules.items()}
+    report_strangers(loader, ("policyd", "checks"), named)
     return root, checks

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,9 +21,8 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from tamis.mta import Mta
-from tamis.outcome import clean
+from tamis.placeholders import filled
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _MAX_VALUE_CHARS = 200
 
 
@@ -92,11 +90,6 @@ def until(moment: float) -> str:
     return f"until {format_datetime(datetime.fromtimestamp(moment, UTC))}"
 
 
-def filled(text: str, words: Mapping[str, str]) -> str:
-    """*text* with each placeholder replaced by its value."""
-    return _PLACEHOLDER.sub(lambda m: clean(words[m[1]], _MAX_VALUE_CHARS).strip() or "-", text)
-
-
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A mail to one recipient. server: "" for the program in *command*."""
@@ -117,12 +110,12 @@ class Mail:
         message = EmailMessage(policy=SMTP)
         message["From"] = f"Tamis <{self.sender}>"
         message["To"] = self.recipient
-        message["Subject"] = filled(self.subject, words)
+        message["Subject"] = filled(self.subject, words, _MAX_VALUE_CHARS)
         message["Date"] = formatdate(notice.now)
         message["Message-ID"] = make_msgid("notice", notice.hostname)
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message.set_content(filled(self.text, words), cte="quoted-printable")
+        message.set_content(filled(self.text, words, _MAX_VALUE_CHARS), cte="quoted-printable")
         return message
 
     def send(self, notice: Notice) -> None:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-from policyd.notice_channels import Mail, Notice, Webhook, filled
+from policyd.notice_channels import Mail, Notice, Webhook
 from tamis import metrics
 from tamis.check import Services
 from tamis.clients import LOOPBACK, address, within
@@ -202,4 +202,4 @@ class Notices:
         metrics.count_notice(channel.name, "failed")
 
 
-__all__ = ["STAGE_NAMES", "Notice", "Notices", "NoticesConfig", "StageName", "filled"]
+__all__ = ["STAGE_NAMES", "Notice", "Notices", "NoticesConfig", "StageName"]

@@ -17,7 +17,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from policyd.reply import NO_MESSAGE, NO_PREPEND, STEERING, Worded
-from tamis.outcome import TABLE, clean
+from tamis.outcome import TABLE, status_and_text
+from tamis.placeholders import filled, misfilled, names_in, without
 from tamis.transaction import Stage
 from tamis.verdict import AddHeader, Kind, PostfixAction, Verdict, passed
 
@@ -36,10 +37,8 @@ PREPEND = "PREPEND"
 _STATUS = {Kind.DEFER: "4.7.1", Kind.REJECT: "5.7.1"}  # Postfix's own for these words
 
 MAX_REPLY_CHARS = 400  # the line that the client sees holds 512 octets with code, address and placeholders
-_MAX_VALUE_BYTES = 100
 
 _CODE = re.compile(r"[45]\d\d", re.ASCII)
-_STATUS_AND_TEXT = re.compile(r"(?:([245]\.\d{1,3}\.\d{1,3})(?!\S))?\s*(.*)", re.ASCII)
 _ARGUMENT: dict[str, tuple[re.Pattern[str], str]] = {
     "FILTER": (re.compile(r"[\w-]+:[^\s{}]*", re.ASCII), "TRANSPORT:DESTINATION"),
     "REDIRECT": (re.compile(r"[^\s<>@,]+@[^\s<>@,]+"), "an address: USER@DOMAIN"),
@@ -48,7 +47,6 @@ _ARGUMENT: dict[str, tuple[re.Pattern[str], str]] = {
     "INFO": (re.compile(r".*"), ""),
 }
 _HEADER = re.compile(r"([!-9;-~]{1,76}):\s*(.*)")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Wording:
 
     def verdict(self, values: Mapping[str, str], reason: str) -> Verdict:
         """The verdict in these words, each placeholder replaced by its value, ``-`` for an empty one."""
-        text = _PLACEHOLDER.sub(lambda m: clean(values[m[1]], _MAX_VALUE_BYTES).strip() or "-", self.text)
+        text = filled(self.text, values)
         if self.word == PREPEND:
             return passed(AddHeader(self.header, text), reason=reason)
         if self.word in _ARGUMENT:
@@ -87,9 +85,8 @@ def parse(reply: str) -> Wording:
     kind = _kind(word)
     if kind in {Kind.HOLD, Kind.DISCARD}:
         return Wording(word, kind, "", rest.strip())
-    found = _STATUS_AND_TEXT.fullmatch(rest.strip())
-    assert found is not None  # every part is optional
-    return Wording(word, kind, found[1] or _STATUS[kind], found[2] or "Access denied")
+    status, text = status_and_text(rest.strip())
+    return Wording(word, kind, status or _STATUS[kind], text or "Access denied")
 
 
 def _kind(word: str) -> Kind:
@@ -132,7 +129,7 @@ def problems(reply: str, stages: Collection[Stage], placeholders: Collection[str
 def _text_problems(reply: str, wording: Wording) -> Iterator[str]:
     """A status code alone, one of another class than the code, and text made of remote values only."""
     rest = reply.strip().partition(" ")[2].strip()
-    own_words = any(c.isalpha() for c in _PLACEHOLDER.sub("", rest))
+    own_words = any(c.isalpha() for c in without(rest))
     if rest and not own_words and wording.kind in _STATUS:
         yield "needs words of its own after the code: a bare status code crashed Postfix (CVE-2026-43964)"
     if wording.status and wording.status[0] != TABLE[wording.kind].status[0]:
@@ -151,11 +148,8 @@ def _stage_problems(wording: Wording, stages: Collection[Stage]) -> Iterator[str
 
 
 def _placeholder_problems(wording: Wording, placeholders: Collection[str]) -> Iterator[str]:
-    used = set(_PLACEHOLDER.findall(wording.text))
-    for name in sorted(used.difference(placeholders)):
-        yield f"{{{name}}} is no placeholder; known are {', '.join(sorted(placeholders))}"
-    if set("{}") & set(_PLACEHOLDER.sub("", wording.text + wording.header)) or "{" in wording.word:
-        yield "holds a brace that belongs to no placeholder"
+    used = names_in(wording.text)
+    yield from misfilled(wording.text, placeholders, beside=wording.header)
     if wording.word in STEERING and used:
         yield f"{wording.word} takes no placeholder: no remote value may say where a message goes"
     if wording.word == PREPEND and "recipient" in used:

@@ -28,6 +28,7 @@ EX_CONFIG = 78
 MAX_TEXT_BYTES = 480
 
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_STATUS_AND_TEXT = re.compile(r"(?:([245]\.\d{1,3}\.\d{1,3})(?!\S))?\s*(.*)", re.ASCII)
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -73,6 +74,13 @@ def from_exception(exc: BaseException) -> Verdict:
 def clean(text: str, limit: int = MAX_TEXT_BYTES) -> str:
     """*text* as printable ASCII of at most *limit* bytes: fit for a reply, a header value or a status line."""
     return _UNPRINTABLE.sub("?", text)[:limit]
+
+
+def status_and_text(words: str) -> tuple[str, str]:
+    """*words*, one line without blanks around it, as enhanced status, "" where it begins with none, and text."""
+    found = _STATUS_AND_TEXT.fullmatch(words)
+    assert found is not None  # every part is optional
+    return found[1] or "", found[2]
 
 
 def status_of(verdict: Verdict) -> str:

@@ -5,12 +5,16 @@ A verdict is an opinion; what a peer is told is made from it in `tamis.outcome`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tamis.auth.facts import Facts
+
+
+MAX_REASON_CHARS = 200
 
 
 class Kind(Enum):
@@ -128,3 +132,20 @@ def defer(status: str, text: str, reason: str = "") -> Verdict:
 def reject(status: str, text: str, reason: str = "") -> Verdict:
     """Refuse for good; *status* is 5.x.x."""
     return Verdict(Kind.REJECT, status, text, reason)
+
+
+def strictest(verdicts: Sequence[Verdict], edits: Iterable[Edit] = ()) -> Verdict:
+    """One verdict of several findings: the words of the strictest, the scores, tags and *edits* of all."""
+    worst = max(verdicts, key=lambda one: list(Kind).index(one.kind), default=PASS)
+    reasons = dict.fromkeys(one.reason for one in verdicts if one.reason)
+    tags = dict.fromkeys(tag for one in verdicts for tag in one.tags)
+    reason = worst.reason if worst.kind is not Kind.PASS else ",".join(reasons)[:MAX_REASON_CHARS]
+    return Verdict(
+        worst.kind,
+        worst.status,
+        worst.text,
+        reason,
+        edits=(*(edit for one in verdicts for edit in one.edits), *edits),
+        score=sum(one.score for one in verdicts),
+        tags=tuple(tags),
+    )

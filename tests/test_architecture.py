@@ -61,6 +61,7 @@ FLOOR = {
     1: (
         "tamis.transaction",
         "tamis.outcome",
+        "tamis.placeholders",
         "tamis.dns",
         "tamis.dnsbl",
         "tamis.clients",

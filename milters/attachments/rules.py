@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Literal
 
 from milters import answers
-from milters.answers import TAG, Answer, answer, problems
+from milters.answers import Answer, answer, problems
 from milters.attachments.dangerous import EXTENSIONS
 from milters.attachments.names import extension, is_deceptive, readings
 from milters.attachments.office import Macros
 from milters.attachments.real_type import disagrees
+from tamis.conditions.marks import word_problems
 from tamis.config.schema import option, required
 
 DANGEROUS = "dangerous"
@@ -97,8 +98,7 @@ class Rule:
 
     def problems(self) -> Iterator[str]:
         """Names that are none; a rule without a condition, for it would hold for bodies of text too."""
-        if not TAG.fullmatch(self.name):
-            yield f"name: {self.name!r} must be 1 to 64 letters, digits, - _ ."
+        yield from word_problems("name", self.name)
         for word in self.extensions:
             if word != word.lower() or "." in word or "*" in word:
                 yield f"extensions: {word!r} must be in small letters, without dot and *"

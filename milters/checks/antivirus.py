@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import ClassVar, Literal
 
-from milters.clients import within
 from milters.scanners import clamd, servers
 from milters.scanners.clamd import Scan
 from milters.scanners.marks import forged
 from milters.scanners.servers import Order, Patience, Servers
 from tamis.check import Services
+from tamis.clients import address, within
 from tamis.config.schema import Duration, Network, Size, option
 from tamis.dns import Resolver
 from tamis.mail.message import Message
@@ -82,7 +82,7 @@ class Antivirus:
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where no clamd has an answer."""
         message = txn.message or _EMPTY
-        if within(txn.client_address, self.trusted_networks):
+        if within(address(txn.client_address), self.trusted_networks):
             return Verdict(Kind.PASS)
         removals = forged(message.headers, _OURS.__contains__)
         scan = Scan(too_large=True)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from milters.answers import answer, problems, strictest, values_of
+from milters.answers import answer, problems, values_of
 from milters.attachments import uuencoded
 from milters.attachments.inspect import Attachment, Report
 from milters.attachments.limits import Limits
@@ -32,7 +32,7 @@ from tamis.mail.message import Message
 from tamis.mail.mime import Part
 from tamis.mail.view import MAX_TEXT_BYTES
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, Verdict
+from tamis.verdict import PASS, Verdict, strictest
 
 _LIMITS = {
     "depth": "archives are nested too deep in it",

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
-from milters.clients import within
 from tamis import metrics
 from tamis.auth import received, results
 from tamis.auth.facts import Client, Facts, find
-from tamis.auth.psl import SuffixList, suffix_list
+from tamis.auth.psl import SuffixList, named_list
 from tamis.auth.received import received_spf
 from tamis.check import Services
+from tamis.clients import address, within
 from tamis.config.schema import Network, option
 from tamis.errors import TempFail
 from tamis.mail import authres
@@ -70,7 +69,7 @@ class Authenticate:
         if txn.sasl_username:
             login = MethodResult("auth", "pass", properties=(Property("smtp", "auth", txn.sasl_username),))
             return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [login])))
-        if within(txn.client_address, self.trusted_networks):
+        if within(address(txn.client_address), self.trusted_networks):
             return passed(*removals, AddHeader(authres.NAME, authres.build(ours, [])))
         client = Client(txn.client_address, txn.helo_name, txn.sender, services.hostname)
         facts = await find(txn.message or _EMPTY, client, services.dns, services.clock(), self.suffixes())
@@ -86,12 +85,7 @@ class Authenticate:
 
     def suffixes(self) -> SuffixList | None:
         """The list, if organizational domains are found by it. Raises TempFail where it cannot be read."""
-        if self.organizational_domain == "tree-walk":
-            return None
-        try:
-            return suffix_list(Path(self.suffix_list) if self.suffix_list else None)
-        except OSError as exc:
-            raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc
+        return None if self.organizational_domain == "tree-walk" else named_list(self.suffix_list)
 
 
 def _count(facts: Facts) -> None:

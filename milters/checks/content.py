@@ -18,23 +18,23 @@ tags or fields alone add up, and the rules behind see it. There are no jumps. Se
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from milters.answers import filled, values_of
+from milters.answers import values_of
 from milters.aside import aside
 from milters.rules.cost import Cost, cost_of
-from milters.rules.rule import Made, Rule, strangers
+from milters.rules.rule import Made, Rule
 from milters.rules.seen import Seen
 from tamis.check import Services
 from tamis.config.schema import option
+from tamis.placeholders import filled
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, AddHeader, Kind, Verdict
+from tamis.verdict import MAX_REASON_CHARS, PASS, AddHeader, Kind, Verdict
 
 MAX_RULES = 2000
 MAX_ADDED = 50
-MAX_REASON_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,6 @@ class Content:
                 yield f"rule[{n}]: is never reached, for {end!r} has an action and no conditions"
             elif rule.action.strip() and rule.when.always:
                 end = rule.name
-
-    def strangers(self, earlier: Collection[str], behind: Collection[str]) -> Iterator[tuple[int, str, str]]:
-        """See `milters.rules.rule.strangers`."""
-        return strangers([rule.when for rule in self.rule], earlier, behind)
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """What the rules come to."""

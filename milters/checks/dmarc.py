@@ -12,11 +12,10 @@ and in the numbers of the aggregate reports.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from milters import answers
-from milters.clients import within
 from milters.dmarc_reports import ReportsConfig, collect
 from tamis import metrics
 from tamis.auth.dkim_signature import host
@@ -25,6 +24,7 @@ from tamis.auth.dmarc_record import Policy
 from tamis.auth.facts import Facts
 from tamis.auth.reports.report import Reason
 from tamis.check import Services
+from tamis.clients import address, within
 from tamis.config.schema import Network, option
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import AddHeader, Edit, Kind, RemoveHeader, Verdict, defer, reject
@@ -92,7 +92,7 @@ class Dmarc:
         facts = txn.findings.facts
         if facts is None:
             return Verdict(Kind.PASS, edits=forged)
-        decided = decide(facts, self._local(), within(txn.client_address, self.trusted_forwarders))
+        decided = decide(facts, self._local(), within(address(txn.client_address), self.trusted_forwarders))
         if decided.unsure and self.temperror == "defer":
             return defer("4.7.1", "DMARC cannot be evaluated now, DNS does not answer", "dmarc_temperror")
         verdict, done = self._act(txn, facts, decided, services.hostname, forged)
@@ -125,20 +125,16 @@ class Dmarc:
             return Verdict(Kind.PASS, edits=edits), decided.wanted
         text = self.reject if decided.wanted == "reject" else self.quarantine
         reason = f"dmarc_{decided.wanted}"
-        if self.field:
-            edits = (*edits, AddHeader(self.field, decided.wanted))
+        marked = (*edits, AddHeader(self.field, decided.wanted)) if self.field else edits
         if text == JUNK:
-            return Verdict(Kind.PASS, reason=reason, edits=edits, tags=("dmarc_junk",)), "quarantine"
+            return Verdict(Kind.PASS, reason=reason, edits=marked, tags=("dmarc_junk",)), "quarantine"
         policy = decided.policy if decided.policy == "local" else f"p={decided.policy or decided.wanted}"
         domain = facts.dmarc.from_domain
         values = {**answers.values_of(txn), "domain": domain, "policy": policy, "hostname": hostname}
         found = answers.answer(text, "7.1", _HELD if text == "hold" else _REFUSED)
         said = found.verdict(values, reason)
         if said.kind in {Kind.PASS, Kind.HOLD}:
-            kept = edits if not found.silent else edits[:-1] if self.field else edits
-            said = Verdict(
-                said.kind, said.status, said.text, reason, edits=kept, score=said.score, tags=said.tags
-            )
+            said = replace(said, edits=edits if found.silent else marked)
         return said, _DONE.get(said.kind, "none")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from milters import answers
-from milters.answers import Answer, answer, strictest, values_of
+from milters.answers import Answer, answer, values_of
 from milters.lookalike import Lookalikes, ProtectedNames
 from milters.rules.files import lines
 from tamis.auth.from_header import author
@@ -32,7 +32,7 @@ from tamis.errors import TempFail
 from tamis.mail.confusables import mixes_scripts, to_unicode
 from tamis.mail.display import Shown, shown
 from tamis.transaction import Stage, Transaction, domain_of
-from tamis.verdict import PASS, Verdict
+from tamis.verdict import PASS, Verdict, strictest
 
 MAX_PROTECTED = 100_000
 PLACEHOLDERS = (*answers.PLACEHOLDERS, "from_domain", "from_name", "resembles")
@@ -95,9 +95,16 @@ class From:
 
     name: ClassVar[str] = "from"
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.END_OF_MESSAGE})
+    _answers: Mapping[str, Answer] = field(init=False, repr=False, compare=False)
+    _known: frozenset[str] = field(init=False, repr=False, compare=False)
     _made: list[tuple[Lookalikes, ProtectedNames]] = field(
         init=False, default_factory=list, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        made = {key: answer(getattr(self, key), *words) for key, words in _SENTENCES.items()}
+        object.__setattr__(self, "_answers", made)
+        object.__setattr__(self, "_known", frozenset(one.lower().lstrip("@") for one in self.known))
 
     def problems(self) -> Iterator[str]:
         """Answers that are none, and names that cannot be looked for."""
@@ -132,9 +139,9 @@ class From:
             told.setdefault(key, resembles)
         return strictest(
             [
-                self._answer(key).verdict(values | {"resembles": resembles}, key)
+                self._answers[key].verdict(values | {"resembles": resembles}, key)
                 for key, resembles in told.items()
-                if not self._answer(key).silent
+                if not self._answers[key].silent
             ]
         )
 
@@ -151,9 +158,6 @@ class From:
         suffixes = suffix_list(Path(self.suffix_list) if self.suffix_list else None)
         more = lines(Path(self.names_file)) if self.names_file else []
         return Lookalikes(self.protected_domains, suffixes), ProtectedNames((*self.protected_names, *more))
-
-    def _answer(self, key: str) -> Answer:
-        return answer(getattr(self, key), *_SENTENCES[key])
 
     def _pretended(
         self,
@@ -177,11 +181,7 @@ class From:
             yield "unproven", ""
 
     def _knows(self, addresses: tuple[str, ...], domains: tuple[str, ...]) -> bool:
-        known = {one.lower().lstrip("@") for one in self.known}
-        return bool(known) and (
-            (bool(addresses) and all(one in known for one in addresses))
-            or (bool(domains) and all(one in known for one in domains))
-        )
+        return any(bool(some) and self._known.issuperset(some) for some in (addresses, domains))
 
 
 def _structure(seen: Shown, problem: str) -> Iterator[tuple[str, str]]:

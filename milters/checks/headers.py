@@ -15,26 +15,25 @@ rule replaces, the next one finds replaced.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from milters.answers import TAG, values_of
+from milters.answers import values_of
 from milters.aside import aside
 from milters.rules.cost import Cost, cost_of
 from milters.rules.fields import FieldRule, Fields, is_pattern, names_fitting
-from milters.rules.rule import strangers
 from milters.rules.seen import Seen
 from tamis.check import Services
 from tamis.clients import is_ours
+from tamis.conditions.marks import word_problems
 from tamis.config.schema import Network, option
 from tamis.mail.message import Message
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, AddHeader, Kind, Verdict, reject
+from tamis.verdict import MAX_REASON_CHARS, PASS, AddHeader, Kind, Verdict, reject
 
 MAX_RULES = 500
 MAX_EDITS = 200  # an MTA counts the fields anew for each
-MAX_REASON_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +64,10 @@ class Headers:
                 yield f"ours: {text!r} is no name of a field such as X-Spam-Status or X-Spam-*"
         names: set[str] = set()
         for n, rule in enumerate(self.rule):
-            if not TAG.fullmatch(rule.name):
-                yield f"rule[{n}].name: {rule.name!r} must be 1 to 64 letters, digits, - _ ."
+            yield from word_problems(f"rule[{n}].name", rule.name)
             if rule.name in names:
                 yield f"rule[{n}].name: {rule.name!r} is the name of an earlier rule"
             names.add(rule.name)
-
-    def strangers(self, earlier: Collection[str], behind: Collection[str]) -> Iterator[tuple[int, str, str]]:
-        """See `milters.rules.rule.strangers`."""
-        return strangers([rule.when for rule in self.rule], earlier, behind)
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """The edits of the rules that hold. A message with more fields to change than an MTA should be told of is

@@ -13,7 +13,6 @@ there is no seal: cv=fail is for ever.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -21,9 +20,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import ClassVar, Literal, cast
 
-from milters.checks.sign import LINE_LENGTH
-from milters.clients import LOOPBACK, within
-from milters.edited import as_sent, cut, edited
+from milters.aside import aside
+from milters.edited import LINE_LENGTH, as_sent, cut, edited, line_problems
 from milters.edits import MAX_VALUE_CHARS, added
 from milters.keyring import Key, Keyring
 from tamis import metrics
@@ -35,6 +33,7 @@ from tamis.auth.dkim_signature import host
 from tamis.auth.facts import Client, Facts
 from tamis.auth.results import written
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Network, option, required
 from tamis.dns import Resolver
 from tamis.mail import authres
@@ -85,8 +84,7 @@ class Seal:
         for recipient in self.recipients:
             if not domain_of(recipient):
                 yield f'recipients: {recipient} is neither "user@example.org" nor "@example.org"'
-        if 0 < self.line_length < 78:
-            yield "line_length: must be 78 or more, or 0"
+        yield from line_problems(self.line_length)
         yield from self.ring.problems()
 
     async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
@@ -97,7 +95,7 @@ class Seal:
         """One set on top. What cannot be sealed goes on unsealed."""
         if txn.message is None or txn.sasl_username or not self._wanted(txn):
             return PASS
-        facts, ours = txn.findings.facts, within(txn.client_address, self.networks)
+        facts, ours = txn.findings.facts, within(address(txn.client_address), self.networks)
         if not (ours or (facts is not None and self.strangers)):
             return PASS
         message = edited(txn.message, txn.findings.edits)
@@ -154,7 +152,7 @@ class Seal:
                 as_sent(message, self.line_length), signer, payload, status, services.clock()
             )
 
-        fields = await asyncio.to_thread(work) if message.size_bytes > THREAD_BYTES else work()
+        fields = await aside(work, message.size_bytes, THREAD_BYTES)
         if fields is None:
             raise _NoSeal("closed")
         return fields

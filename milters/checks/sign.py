@@ -16,15 +16,14 @@ Unless they say that its author was who he claims to be, it is not signed: our k
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
-from milters.clients import LOOPBACK, within
-from milters.edited import as_sent, cut, edited
+from milters.aside import aside
+from milters.edited import LINE_LENGTH, as_sent, cut, edited, line_problems
 from milters.edits import added
 from milters.keyring import Key, Keyring
 from tamis import metrics
@@ -34,6 +33,7 @@ from tamis.auth.dkim_sign import NAMES, OVERSIGNED, Canon, Signer, names_for
 from tamis.auth.dkim_signature import host
 from tamis.auth.from_header import author
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Duration, Network, option, required
 from tamis.dns import Resolver
 from tamis.mail import authres
@@ -45,8 +45,6 @@ Form = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/si
 
 _VOUCHED = re.compile(rb";[ \t]*(?:auth|dmarc)[ \t]*=[ \t]*pass\b", re.IGNORECASE)
 _AUTHOR = re.compile(rb"[ \t]header\.from=([^ \t;]+)")
-
-LINE_LENGTH = "longer lines are signed as smtp(8) breaks them: its smtp_line_length_limit; 0: as they are"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +81,7 @@ class Sign:
             yield "keys: must name a key"
         if "from" not in {name.lower() for name in self.headers}:
             yield "headers: a signature must cover From (RFC 6376 section 5.4)"
-        if 0 < self.line_length < 78:
-            yield "line_length: must be 78 or more, or 0"
+        yield from line_problems(self.line_length)
         if 0 < self.expire < 1:
             yield "expire: must be 1s or more, or 0s"
         yield from self.ring.problems()
@@ -138,7 +135,7 @@ class Sign:
     def _is_ours(self, txn: Transaction) -> bool:
         if txn.sasl_username:
             return self.sasl
-        return within(txn.client_address, self.networks)
+        return within(address(txn.client_address), self.networks)
 
     def _is_foreign(self, message: Message, writer: str, services: Services) -> bool:
         """Whether it came in through us, its author still is of the domain *writer*, and nobody vouches for that."""
@@ -158,12 +155,10 @@ class Sign:
         return writer
 
     async def _signed(self, message: Message, signers: list[Signer], now: float) -> tuple[bytes, ...]:
-        """In a thread where the message is large, so that others get their turn."""
-
         def work() -> tuple[bytes, ...]:
             return dkim_sign.sign_all(as_sent(message, self.line_length), signers, now)
 
-        return await asyncio.to_thread(work) if message.size_bytes > THREAD_BYTES else work()
+        return await aside(work, message.size_bytes, THREAD_BYTES)
 
 
 def _author(message: Message) -> str:

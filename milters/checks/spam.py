@@ -14,23 +14,22 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-from milters.clients import LOOPBACK, within
 from milters.scanners import marks, rspamd, servers, spamd
 from milters.scanners.learning import Filter
 from milters.scanners.opinion import Envelope, Opinion
 from milters.scanners.question import Question
 from milters.scanners.servers import Order, Patience, Servers
 from tamis.check import Services
+from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Duration, Network, Secret, Size, option
 from tamis.dns import Resolver
 from tamis.mail.message import Message
 from tamis.store import Patience as Waiting
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import Edit, Kind, Verdict, passed
+from tamis.verdict import MAX_REASON_CHARS, Edit, Kind, Verdict, passed
 
 TAG = "spam"
 RECIPIENT = "{recipient}"
-MAX_REASON_CHARS = 200
 
 Consequence = Literal["reject", "discard", "hold", "defer", "greylist", "pass"]
 
@@ -112,7 +111,7 @@ class Spam:
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where no server has an answer, and where the store does not say who has waited."""
         message = txn.message or _EMPTY
-        if within(txn.client_address, self.trusted_networks):
+        if within(address(txn.client_address), self.trusted_networks):
             return passed(reason="trusted")
         removals = marks.forged(message.headers, lambda name: name.startswith("x-spam"))
         if txn.sasl_username and not self.logins:

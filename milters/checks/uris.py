@@ -20,31 +20,27 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from milters import answers
 from milters.answers import Answer, answer, values_of
 from milters.aside import aside
-from tamis import metrics
 from tamis.auth.dkim_signature import host
-from tamis.auth.psl import SuffixList, suffix_list
+from tamis.auth.psl import SuffixList, named_list
 from tamis.check import Services
 from tamis.clients import is_ours
 from tamis.conditions.keys import names
 from tamis.config.schema import Duration, Network, option
 from tamis.dns import Resolver
-from tamis.dnsbl import listing
-from tamis.dnsbl.breaker import Breaker
-from tamis.dnsbl.listing import Listing, Refused
+from tamis.dnsbl import asked
+from tamis.dnsbl.asked import MAX_WEIGHT, Asked, ListOptions
 from tamis.errors import TempFail
 from tamis.mail.uris import Host, hosts_in
 from tamis.mail.view import MAX_TEXT_BYTES
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, Kind, Verdict
+from tamis.verdict import PASS, Kind, Verdict, strictest
 
 MAX_LISTS = 32
-MAX_WEIGHT = 1000.0
 MAX_NAME_CHARS = 200  # the list's own name must fit behind it
 PLACEHOLDERS = (*answers.PLACEHOLDERS, "lists", "domains")
 
@@ -52,7 +48,7 @@ Of = Literal["domain", "host", "address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UriList:
+class UriList(ListOptions):
     """One list: ``[milter.checks.uris.lists."multi.example.org"]``."""
 
     weight: float = option(1.0, "added to the score once if it lists", at_least=0.001, at_most=MAX_WEIGHT)
@@ -62,27 +58,9 @@ class UriList:
     codes: tuple[str, ...] = option(
         ("127.0.[0..1].[2..254]",), "answers that count: 127.0.1.2, 127.0.0.[2..11;14]"
     )
-    bits: int = option(
-        0, "of these bits of the last octet one must be set; 0: it need not", at_least=0, at_most=254
-    )
-    zone: str = option("", "the name that is asked; empty: the table's")
-    shown: str = option("", "its name in replies; empty: the table's. For one that holds a key of yours")
-
-    def problems(self) -> Iterator[str]:
-        """Masks that are none, and what it cannot be asked."""
-        if not self.of:
-            yield "of: must name at least one"
-        yield from listing.problems(self.codes, self.bits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A list as it is asked. shown: its name in replies."""
-
-    shown: str
-    options: UriList
-    listing: Listing
-    breaker: Breaker
+_Row = Asked[UriList]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +107,15 @@ class Uris:
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.END_OF_MESSAGE})
     _rows: tuple[_Row, ...] = field(init=False, repr=False, compare=False)
     _reply: Answer = field(init=False, repr=False, compare=False)
+    _too_many: Answer = field(init=False, repr=False, compare=False)
     _own: frozenset[str] = field(init=False, repr=False, compare=False)
+    _suffixes: list[SuffixList] = field(init=False, default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows = tuple(
-            _Row(one.shown or label, one, _listing(label, one), Breaker())
-            for label, one in self.lists.items()
-        )
-        object.__setattr__(self, "_rows", rows)
+        rows = (_Row.made(label, one) for label, one in self.lists.items())
+        object.__setattr__(self, "_rows", tuple(rows))
         object.__setattr__(self, "_reply", answer(self.reply, "7.1", "{domains} is listed by {lists}"))
+        object.__setattr__(self, "_too_many", answer(self.too_many, "7.1", "Too many links"))
         own = (one.lower().strip(".") for one in self.own)
         object.__setattr__(self, "_own", frozenset(host(one) or one for one in own))
 
@@ -145,31 +123,23 @@ class Uris:
         """Contradictions among the options."""
         yield from answers.problems("reply", self.reply, PLACEHOLDERS)
         yield from answers.problems("too_many", self.too_many)
-        if not 1 <= len(self.lists) <= MAX_LISTS:
-            yield f"lists: needs 1 to {MAX_LISTS}, not {len(self.lists)}"
+        yield from asked.problems(self._rows, MAX_LISTS)
         most = sum(one.weight for one in self.lists.values())
         if self.lists and most < self.threshold and not self._reply.silent:
             yield "threshold: all lists together do not reach it"
-        for row in self._rows:
-            if not listing.is_zone(row.listing.zone):
-                yield f"lists: {row.listing.zone!r} is no domain"
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where the public suffix list cannot be read."""
         if txn.message is None or is_ours(txn, self.trusted_networks):
             return PASS
         view, cost = txn.message.view, 2 * min(txn.message.size_bytes, MAX_TEXT_BYTES)
-        try:
-            suffixes = await asyncio.to_thread(self._suffixes)  # read once, and that takes its time
-        except OSError as exc:
-            raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc
+        if not self._suffixes:
+            self._suffixes.append(await asyncio.to_thread(named_list, self.suffix_list))  # it takes its time
+        suffixes = self._suffixes[0]
         bare = suffixes.knows if self.bare else None
         found = await aside(lambda: hosts_in(view.texts, bare=bare, defanged=self.defanged), cost)
         hosts = _sorted(found, self._own, suffixes, self.max_domains)
         return self._verdict(txn, hosts, await self._asked(hosts, services))
-
-    def _suffixes(self) -> SuffixList:
-        return suffix_list(Path(self.suffix_list) if self.suffix_list else None)
 
     def _verdict(self, txn: Transaction, hosts: _Hosts, hits: dict[str, tuple[float, list[str]]]) -> Verdict:
         told = []
@@ -182,8 +152,8 @@ class Uris:
                 said = self._reply.verdict(values, "")
             told.append(replace(said, reason="listed", score=said.score + score))
         if hosts.more:
-            told.append(answer(self.too_many, "7.1", "Too many links").verdict(values_of(txn), "too_many"))
-        return answers.strictest(told) if told else PASS
+            told.append(self._too_many.verdict(values_of(txn), "too_many"))
+        return strictest(told) if told else PASS
 
     async def _asked(self, hosts: _Hosts, services: Services) -> dict[str, tuple[float, list[str]]]:
         """The lists that list something: weight, and what. Each is waited for until the same time."""
@@ -191,12 +161,8 @@ class Uris:
         rows = []
         for row in self._rows:
             about = list(dict.fromkeys(name for kind in row.options.of for name in getattr(hosts, kind)))
-            if not about:
-                continue
-            if row.breaker.allows(now_s):
+            if about and row.allows(now_s):
                 rows.append((row, about))
-            else:
-                metrics.count_dnsbl(row.shown, "skipped")
         heard = await asyncio.gather(*(self._ask(row, about, services) for row, about in rows))
         return {
             row.shown: (row.options.weight, listed)
@@ -219,28 +185,13 @@ class Uris:
         if unknown := next((e for t in done if (e := t.exception()) and not isinstance(e, TempFail)), None):
             raise unknown
         if failures or late:
-            why = failures[0].text if failures else "timeout"
-            refused = any(isinstance(exc, Refused) for exc in failures)
-            metrics.count_dnsbl(row.shown, "failure" if failures else "timeout")
-            if row.breaker.failed(services.clock(), at_once=refused):
-                services.log.warning("a DNS list is of no use now", list=row.shown, error=why)
-            return [] if refused else listed
-        row.breaker.succeeded()
-        metrics.count_dnsbl(row.shown, "listed" if listed else "unlisted")
+            return [] if row.failed(failures, services.clock(), services.log) else listed
+        row.heard(listed=bool(listed))
         return listed
 
     async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
         """Whether each list answers, and does not list what it must not."""
-        faults = await asyncio.gather(*(row.listing.fault(dns) for row in self._rows))
-        advice = "use a resolver of your own, or another list"
-        return [
-            (f"{row.shown} {fault}", advice) if fault else (f"{row.shown} answers as it should", "")
-            for row, fault in zip(self._rows, faults, strict=True)
-        ]
-
-
-def _listing(label: str, one: UriList) -> Listing:
-    return Listing(listing.zone_of(one.zone or label), listing.masks_of(one.codes), one.bits)
+        return await asked.self_test(self._rows, dns)
 
 
 def _sorted(found: Sequence[Host], own: frozenset[str], suffixes: SuffixList, most: int) -> _Hosts:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from milters.answers import filled
 from milters.rules.rule import FIELD_PLACEHOLDERS, field_of, field_problems
 from milters.rules.seen import Seen
 from milters.rules.when import When
@@ -14,6 +13,7 @@ from tamis.config.schema import option, required
 from tamis.mail import encode
 from tamis.mail.headers import Headers
 from tamis.mail.words import decode_words, unfold
+from tamis.placeholders import filled
 from tamis.verdict import AddHeader, ChangeHeader, Edit, RemoveHeader
 
 VALUE = "{value}"

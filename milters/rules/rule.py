@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from milters.answers import MAX_SCORE, PLACEHOLDERS, TAG, Answer, misfilled, parsed, problems
+from milters.answers import PLACEHOLDERS, Answer, parsed, problems
 from milters.rules.seen import Seen
 from milters.rules.when import When
 from tamis.conditions.logic import Predicate
+from tamis.conditions.marks import MAX_SCORE, word_problems
 from tamis.config.schema import option, required
-from tamis.config.suggest import unknown
 from tamis.config.units import Unfit
+from tamis.placeholders import misfilled
 
 FIELD_PLACEHOLDERS = (*PLACEHOLDERS, "rule", "tags")
 MAX_FIELD_CHARS = 900  # RFC 5322 section 2.1.1: a line holds 998
@@ -44,11 +45,8 @@ class Rule:
 
     def problems(self) -> Iterator[str]:
         """A name that is none, tags that are none, an action that is none, and a rule that does nothing."""
-        if not TAG.fullmatch(self.name):
-            yield f"name: {self.name!r} must be 1 to 64 letters, digits, - _ ."
-        for tag in self.tags:
-            if not TAG.fullmatch(tag):
-                yield f"tags: {tag!r} must be 1 to 64 letters, digits, - _ ."
+        yield from word_problems("name", self.name)
+        yield from word_problems("tags", *self.tags)
         if not (self.action.strip() or self.score or self.tags or self.add):
             yield "action: the rule does nothing; give action, score, tags or add"
         yield from self._action_problems()
@@ -105,18 +103,6 @@ class Made:
             if not condition(seen):
                 return False
         return True
-
-
-def strangers(
-    whens: Sequence[When], earlier: Collection[str], behind: Collection[str]
-) -> Iterator[tuple[int, str, str]]:
-    """Conditions on checks that are not asked before the rules': index of the rule, label, a sentence."""
-    for n, when in enumerate(whens):
-        for label in when.check:
-            if label in behind:
-                yield n, label, "is asked behind these rules: its table must stand before theirs"
-            elif label not in earlier:
-                yield n, label, unknown("check", label, earlier)
 
 
 def field_of(text: str) -> tuple[str, str] | None:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 
-from milters.answers import TAG
 from milters.rules.seen import Seen, SeenPart, Split
 from tamis.conditions.keys import mailboxes, names, networks, whole
-from tamis.conditions.logic import Predicate, any_of, both, parted, sides
+from tamis.conditions.logic import Predicate, any_of, both, sides
 from tamis.config.units import Unfit
 from tamis.patterns import MAX_STEPS, BadPattern, Pattern, delimited
 from tamis.transaction import Transaction
@@ -147,14 +146,6 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         return ip_network(text)
     except ValueError:
         raise Unfit(f"{text!r} is no network such as 192.0.2.0/24") from None
-
-
-def tag(texts: tuple[str, ...]) -> Predicate[Seen]:
-    """A tag that an earlier check or rule has left."""
-    for text in texts:
-        if not TAG.fullmatch(text.removeprefix("!")):
-            raise Unfit(f"{text!r} is no tag: letters, digits, - _ .")
-    return parted(texts, lambda word: lambda seen: word in seen.tags)
 
 
 def result(label: str, texts: tuple[str, ...]) -> Predicate[Seen]:

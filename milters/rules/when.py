@@ -29,10 +29,10 @@ from milters.rules.texts import (
     matching,
     name_of,
     result,
-    tag,
     text_of,
 )
 from tamis.conditions.logic import Predicate
+from tamis.conditions.marks import tagged
 from tamis.conditions.numbers import comparison
 from tamis.config.schema import Texts, option
 from tamis.config.units import Unfit
@@ -51,7 +51,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "size": _number(lambda seen: seen.txn.size_bytes, size=True),
     "recipient_count": _number(lambda seen: seen.txn.recipient_count),
     "score": _number(lambda seen: seen.score),
-    "tag": tag,
+    "tag": tagged,
     "client_address": client_address,
     "client_name": name_of(lambda txn: txn.client_name),
     "helo_name": name_of(lambda txn: txn.helo_name),

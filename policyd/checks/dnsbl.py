@@ -21,8 +21,8 @@ from tamis.check import Services
 from tamis.clients import LOOPBACK, is_ours
 from tamis.config.schema import Duration, Network, option
 from tamis.dns import Resolver
-from tamis.dnsbl.breaker import Breaker
-from tamis.dnsbl.listing import Listing, Refused, is_zone
+from tamis.dnsbl import asked
+from tamis.dnsbl.asked import Asked
 from tamis.errors import TempFail
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict
@@ -33,15 +33,7 @@ PLACEHOLDERS = (*answers.PLACEHOLDERS, "lists", "score")
 _STAGES = (Stage.RCPT,)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A list as it is asked. label: the name of its table."""
-
-    label: str
-    shown: str
-    options: DnsList
-    listing: Listing
-    breaker: Breaker
+_Row = Asked[DnsList]
 
 
 @dataclass(slots=True)
@@ -102,22 +94,16 @@ class Dnsbl:
     _answer: Answer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows = [
-            _Row(name, one.shown or name, one, one.made(name), Breaker()) for name, one in self.lists.items()
-        ]
+        rows = (_Row.made(label, one, of_clients="client" in one.of) for label, one in self.lists.items())
         object.__setattr__(self, "_rows", tuple(rows))
         object.__setattr__(self, "_answer", answers.answer(self.reply, "7.1", "Listed by {lists}"))
 
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""
         yield from answers.problems("reply", self.reply, _STAGES, PLACEHOLDERS)
-        if not 1 <= len(self.lists) <= MAX_LISTS:
-            yield f"lists: needs 1 to {MAX_LISTS}, not {len(self.lists)}"
+        yield from asked.problems(self._rows, MAX_LISTS)
         if self.lists and sum(max(0.0, one.weight) for one in self.lists.values()) < self.threshold:
             yield "threshold: all lists together do not reach it"
-        for row in self._rows:
-            if not is_zone(row.listing.zone):
-                yield f"lists: {row.listing.zone!r} is no domain"
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Raises TempFail where a silent list of good clients could have changed an objection."""
@@ -147,50 +133,43 @@ class Dnsbl:
         loop = asyncio.get_running_loop()
         wanted = {subject for row in self._rows for subject in row.options.of}
         names = {s: loop.create_task(asked_about(s, txn, services.dns)) for s in sorted(wanted)}
-        asked: dict[asyncio.Task[bool], _Row] = {}
+        tasks: dict[asyncio.Task[bool], _Row] = {}
         for row in self._rows:
-            if row.breaker.allows(now_s):
-                asked[loop.create_task(_lists(row, names, services.dns))] = row
+            if row.allows(now_s):
+                tasks[loop.create_task(_lists(row, names, services.dns))] = row
             else:
                 score.silent(row)
-                metrics.count_dnsbl(row.shown, "skipped")
         try:
-            for row in await self._collect(score, asked, services):
-                metrics.count_dnsbl(row.shown, "timeout")
-                if all(
-                    names[subject].done() for subject in row.options.of
-                ):  # else it is a sender who is slow
-                    _failed(row, "timeout", services)
+            for row in await self._collect(score, tasks, services):
+                if all(names[subject].done() for subject in row.options.of):
+                    row.failed((), services.clock(), services.log)
+                else:  # it is a sender who is slow
+                    metrics.count_dnsbl(row.shown, "timeout")
         finally:
-            for task in (*asked, *names.values()):
+            for task in (*tasks, *names.values()):
                 task.cancel()
-            await asyncio.gather(*asked, *names.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, *names.values(), return_exceptions=True)
         return score
 
     async def _collect(
-        self, score: _Score, asked: dict[asyncio.Task[bool], _Row], services: Services
+        self, score: _Score, tasks: dict[asyncio.Task[bool], _Row], services: Services
     ) -> list[_Row]:
         """Hear the answers as they come. The lists that did not answer in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
-        waiting = set(asked)
+        waiting = set(tasks)
         while waiting and not score.decided:
             left_s = max(0.0, deadline - loop.time())
             done, waiting = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                return [asked[task] for task in waiting]
+                return [tasks[task] for task in waiting]
             for task in done:
-                _heard(asked[task], task, score, services)
+                _heard(tasks[task], task, score, services)
         return []
 
     async def self_test(self, dns: Resolver) -> list[tuple[str, str]]:
         """Whether each list lists what it must, and not what it must not."""
-        faults = await asyncio.gather(*(row.listing.fault(dns) for row in self._rows))
-        advice = "use a resolver of your own, or another list"
-        return [
-            (f"{row.shown} {fault}", advice) if fault else (f"{row.shown} answers as it should", "")
-            for row, fault in zip(self._rows, faults, strict=True)
-        ]
+        return await asked.self_test(self._rows, dns)
 
 
 async def _lists(row: _Row, names: dict[Subject, asyncio.Task[list[str]]], dns: Resolver) -> bool:
@@ -203,15 +182,8 @@ def _heard(row: _Row, task: asyncio.Task[bool], score: _Score, services: Service
     failure = task.exception()
     if isinstance(failure, TempFail):
         score.silent(row)
-        metrics.count_dnsbl(row.shown, "failure")
-        _failed(row, failure.text, services, at_once=isinstance(failure, Refused))
+        row.failed((failure,), services.clock(), services.log)
         return
     listed = task.result()  # a bug is raised here, and told by the pipeline
     score.heard(row, listed=listed)
-    metrics.count_dnsbl(row.shown, "listed" if listed else "unlisted")
-    row.breaker.succeeded()
-
-
-def _failed(row: _Row, why: str, services: Services, *, at_once: bool = False) -> None:
-    if row.breaker.failed(services.clock(), at_once=at_once):
-        services.log.warning("a DNS list is of no use now", list=row.shown, error=why)
+    row.heard(listed=listed)

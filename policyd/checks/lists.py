@@ -19,7 +19,7 @@ from typing import ClassVar
 from policyd import answers
 from policyd.answers import WORDS, Answer
 from policyd.checks.mailboxes import Mailboxes
-from policyd.tables.directory import MAX_NAMES, Directory
+from policyd.tables.directory import Directory
 from tamis.check import Services
 from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Network, option
@@ -134,7 +134,10 @@ class Lists:
             return True
         if "moderators" in policy and not writer.isdisjoint(await self._moderators.all(lists, services)):
             return True
-        return "members" in policy and await self._is_member(writer, lists, services)
+        too_many = "A list has too many members to look into"
+        return "members" in policy and await self._members.leads(
+            lists, writer, self.nesting, services, too_many
+        )
 
     def _is_near(self, writer: frozenset[str], policy: frozenset[str], lists: tuple[str, ...]) -> bool:
         """Whether the domain of the list, or one below it, is the writer's."""
@@ -144,21 +147,6 @@ class Lists:
             return True
         below = tuple(f".{home}" for home in homes)
         return "subdomain" in policy and any(domain.endswith(below) for domain in domains)
-
-    async def _is_member(self, writer: frozenset[str], lists: tuple[str, ...], services: Services) -> bool:
-        """Look into the lists, all of one depth in one question."""
-        seen, level = set(lists), lists
-        for _ in range(self.nesting):
-            members = await self._members.all(level, services)
-            if not writer.isdisjoint(members):
-                return True
-            level = tuple(members - seen)
-            seen.update(level)
-            if len(seen) > MAX_NAMES:
-                raise TempFail("4.3.5", "A list has too many members to look into")
-            if not level:
-                break
-        return False
 
 
 def _words(text: str) -> frozenset[str]:

@@ -20,7 +20,7 @@ before PREPEND, and that before WARN and INFO.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import ClassVar, Literal
@@ -32,12 +32,10 @@ from policyd.rules.rule import Made, Rule
 from policyd.rules.seen import Get, Seen
 from tamis.check import Services
 from tamis.config.schema import option
-from tamis.config.suggest import unknown
 from tamis.transaction import Stage, Transaction
-from tamis.verdict import PASS, Kind, Verdict
+from tamis.verdict import MAX_REASON_CHARS, PASS, Kind, Verdict
 
 MAX_RULES = 2000
-MAX_REASON_CHARS = 200
 
 _PLACES: tuple[KeyName, ...] = ("country", "asn")
 _AT: dict[str, Stage] = {stage.value.lower().replace("-", "_"): stage for stage in Stage}
@@ -110,15 +108,6 @@ class Rules:
             yield f"rule[{n}]: is never reached, for {earlier!r} has an action and no conditions"
         if rule.action and not any(rule.when.given()):
             ended.update(dict.fromkeys(stages - set(ended), rule.name))
-
-    def strangers(self, earlier: Collection[str], behind: Collection[str]) -> Iterator[tuple[int, str, str]]:
-        """Conditions on checks that are not asked before this one: index of the rule, label, a sentence."""
-        for n, rule in enumerate(self.rule):
-            for label in rule.when.check:
-                if label in behind:
-                    yield n, label, "is asked behind these rules: its table must stand before theirs"
-                elif label not in earlier:
-                    yield n, label, unknown("check", label, earlier)
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """What the rules come to. A file of a condition that was never read is a failure."""

@@ -20,11 +20,10 @@ from typing import ClassVar
 from policyd import answers
 from policyd.answers import WORDS, Answer
 from policyd.checks.mailboxes import Mailboxes, is_rewritten
-from policyd.tables.directory import MAX_NAMES, Directory
+from policyd.tables.directory import Directory
 from tamis.check import Services
 from tamis.clients import LOOPBACK, address, within
 from tamis.config.schema import Network, option
-from tamis.errors import TempFail
 from tamis.transaction import Stage, Transaction, domain_of
 from tamis.verdict import PASS, Verdict
 
@@ -108,7 +107,8 @@ class SenderLogin:
         domains = tuple(f"@{domain}" for domain in self._mailboxes.domains(txn.sender))
         if self._is_one(login, await self._logins.all((*names, *domains), services)):
             return ""
-        if self._aliases and await self._leads_to(login, (*names, *domains), services):
+        too_many = "Aliases of the sender are too many to follow"
+        if await self._aliases.leads((*names, *domains), login, self.nesting, services, too_many):
             return ""
         return "mismatch"
 
@@ -116,21 +116,6 @@ class SenderLogin:
         """Whether *login* is among *owners*, by name, by domain or as everybody."""
         domains = {f"@{domain_of(name)}" for name in login if "@" in name}
         return any(owner == EVERYBODY or owner in domains or owner in login for owner in owners)
-
-    async def _leads_to(self, login: frozenset[str], names: tuple[str, ...], services: Services) -> bool:
-        """Follow aliases, all of one depth in one question."""
-        seen, level = set(names), names
-        for _ in range(self.nesting):
-            targets = await self._aliases.all(level, services)
-            if not login.isdisjoint(targets):
-                return True
-            level = tuple(targets - seen)
-            seen.update(level)
-            if len(seen) > MAX_NAMES:
-                raise TempFail("4.3.5", "Aliases of the sender are too many to follow")
-            if not level:
-                break
-        return False
 
     async def _is_forged(self, txn: Transaction, services: Services) -> bool:
         """Whether a client without login uses an address of ours. What SRS made comes back from forwarders."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from policyd.answers import TAG
 from policyd.request import number
 from policyd.rules.seen import Get, Seen
 from policyd.rules.texts import (
@@ -22,6 +21,7 @@ from policyd.rules.times import Test, day, moment, time_of_day, weekday
 from policyd.tables.lines import BadLine
 from policyd.tables.source import Source
 from tamis.conditions.logic import both, sides
+from tamis.conditions.marks import tagged
 from tamis.conditions.numbers import comparison
 from tamis.transaction import Stage
 
@@ -95,17 +95,6 @@ def result(label: str, texts: tuple[str, ...]) -> Predicate:
     return holds
 
 
-def _tags(texts: tuple[str, ...], _: list[Source]) -> Predicate:
-    for text in texts:
-        if not TAG.fullmatch(text.removeprefix("!")):
-            raise BadLine(f"{text!r} is no tag: letters, digits, - _ .")
-    wanted, barred = map(frozenset, sides(texts))
-    return both(
-        (lambda seen: not wanted.isdisjoint(seen.tags)) if wanted else None,
-        (lambda seen: not barred.isdisjoint(seen.tags)) if barred else None,
-    )
-
-
 def _number(name: str, get: Number) -> Meaning:
     return lambda texts, _: comparison(get, texts, size=name == "size")
 
@@ -142,7 +131,7 @@ def _place(name: str) -> Meaning:
 # Cheap ones first, for they are tried in this order.
 MEANINGS: dict[str, Meaning] = {
     **{name: _number(name, get) for name, get in NUMBERS.items()},
-    "tag": _tags,
+    "tag": lambda texts, _: tagged(texts),
     **{name: _text(name, subject) for name, subject in SUBJECTS.items()},
     **{name: _moment(read) for name, read in TIMES.items()},
     **{name: _place(name) for name in _PLACES},

@@ -11,17 +11,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from policyd import answers, wording
-from policyd.answers import TAG
 from policyd.rules.seen import Seen
 from policyd.rules.texts import Predicate
 from policyd.rules.when import When
 from policyd.wording import Wording
+from tamis.conditions.marks import MAX_SCORE, word_problems
 from tamis.config.schema import option, required
 from tamis.transaction import Stage
 from tamis.verdict import Kind, Verdict
 
 PLACEHOLDERS = (*answers.PLACEHOLDERS, "score")
-MAX_SCORE = 1_000_000
 
 _ALLOW = frozenset({"OK", "RELAY"})
 _NO_OPINION = "DUNNO"
@@ -46,11 +45,8 @@ class Rule:
 
     def problems(self) -> Iterator[str]:
         """A name that is none, tags that are none, and a rule that does nothing."""
-        if not TAG.fullmatch(self.name):
-            yield f"name: {self.name!r} must be 1 to 64 letters, digits, - _ ."
-        for tag in self.tags:
-            if not TAG.fullmatch(tag):
-                yield f"tags: {tag!r} must be 1 to 64 letters, digits, - _ ."
+        yield from word_problems("name", self.name)
+        yield from word_problems("tags", *self.tags)
         if not (self.action or self.score or self.tags):
             yield "action: the rule does nothing; give action, score or tags"
 

@@ -30,10 +30,6 @@ class Directory:
     def __init__(self, specs: tuple[str, ...]) -> None:
         self._tables = tuple(_table(spec) for spec in specs)
 
-    def __bool__(self) -> bool:
-        """Whether it has any tables."""
-        return bool(self._tables)
-
     def faults(self, key: str) -> Iterator[str]:
         """All that is wrong with the tables that the option *key* names."""
         for table in self._tables:
@@ -56,6 +52,25 @@ class Directory:
     async def all(self, keys: Sequence[str], services: Services) -> frozenset[str]:
         """The names of all *keys* together."""
         return frozenset().union(*(await self.names(keys, services)).values())
+
+    async def leads(
+        self, names: Sequence[str], to: frozenset[str], depth: int, services: Services, too_many: str
+    ) -> bool:
+        """Whether one of *to* is found from *names*: in the tables, or there again under what was found, *depth* times
+        at most. All of one depth is one question. Raises TempFail, with the sentence *too_many* for more names than
+        anyone has."""
+        seen = set(names)
+        for _ in range(depth):
+            found = await self.all(names, services)
+            if not to.isdisjoint(found):
+                return True
+            names = tuple(found - seen)
+            seen.update(names)
+            if len(seen) > MAX_NAMES:
+                raise TempFail("4.3.5", too_many)
+            if not names:
+                break
+        return False
 
 
 def _table(spec: str) -> Source | StoredTable:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tamis.auth.dkim_signature import host
+from tamis.mail.comments import after_comment
 from tamis.mail.headers import Field, Headers, unfold
 from tamis.mail.words import decode_words
 
 MAX_FIELDS = 5
 MAX_DOMAINS = 5
 MAX_FIELD_BYTES = 64 << 10
-MAX_COMMENT_DEPTH = 20
 
 _TOKEN = re.compile(
     r"(?P<blank>[ \t]+)"
@@ -26,7 +26,6 @@ _TOKEN = re.compile(
     r"|(?P<atom>[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)"
     r"|(?P<special>[<>@,;:.\[\]])"
 )
-_COMMENT = re.compile(r"[^()\\]+|\\.|[()]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _INNERMOST = re.compile(r"\([^()]*+\)")  # a comment
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
@@ -135,7 +134,9 @@ def _tokens(value: str) -> list[_Token]:
     at = 0
     while at < len(value):
         if value[at] == "(":
-            kind, text, at = "blank", " ", _after_comment(value, at)
+            kind, text, at = "blank", " ", after_comment(value, at)
+            if at < 0:
+                raise _NotPlain("From has a comment without end")
         else:
             match = _TOKEN.match(value, at)
             if match is None:
@@ -144,15 +145,3 @@ def _tokens(value: str) -> list[_Token]:
         if kind != "blank" or (tokens and tokens[-1][0] != "blank"):
             tokens.append((kind, text))
     return _trimmed(tokens)
-
-
-def _after_comment(value: str, at: int) -> int:
-    depth = 0
-    while match := _COMMENT.match(value, at):
-        at = match.end()
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        if depth == 0:
-            return at
-        if depth > MAX_COMMENT_DEPTH:
-            break
-    raise _NotPlain("From has a comment without end")

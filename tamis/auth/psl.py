@@ -11,6 +11,8 @@ from pathlib import Path
 
 from publicsuffixlist import PublicSuffixList
 
+from tamis.errors import TempFail
+
 SYSTEM_LIST = Path("/usr/share/publicsuffix/public_suffix_list.dat")
 
 
@@ -42,3 +44,11 @@ class SuffixList:
 def suffix_list(path: Path | None = None) -> SuffixList:
     """The list at *path*, read once in this process; None: the system's, else the one that was installed with us."""
     return SuffixList(path)
+
+
+def named_list(path: str) -> SuffixList:
+    """As `suffix_list`; "" for None. Raises TempFail."""
+    try:
+        return suffix_list(Path(path) if path else None)
+    except OSError as exc:
+        raise TempFail("4.3.5", f"public suffix list: {exc.strerror}") from exc

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tamis.mail.comments import MAX_DEPTH
 from tamis.mail.headers import Headers, unfold
 from tamis.mail.words import decode_words
 
@@ -17,7 +18,6 @@ NAME = "Authentication-Results"
 
 MAX_LINE_CHARS = 78  # RFC 5322 section 2.1.1
 MAX_VALUE_CHARS = 320  # a longer address than RFC 5321 allows proves nothing
-MAX_COMMENT_DEPTH = 20
 MAX_READ_BYTES = 512  # an authserv-id that begins later is nobody's
 
 # RFC 2045 section 5.1 token, and what may stand bare in a pvalue: [[local-part] "@"] domain-name (RFC 8601 section 2.2)
@@ -185,7 +185,7 @@ def _skip_cfws(text: str, position: int) -> int:
             position += 1
         elif not depth and not (char.isspace() or char < " "):
             break
-        if depth > MAX_COMMENT_DEPTH:
+        if depth > MAX_DEPTH:
             return len(text)
         position += 1
     return position

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from tamis.mail.authres import MAX_COMMENT_DEPTH, MethodResult, Property
+from tamis.mail.authres import MethodResult, Property
+from tamis.mail.comments import after_comment
 
 MAX_BYTES = 16 << 10
 NO_RESULT = '"'  # stands for what cannot be part of one
@@ -16,7 +17,6 @@ NO_RESULT = '"'  # stands for what cannot be part of one
 _TOKEN = re.compile(
     r'\s+|(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<special>[(;])|(?P<text>[^\s"();\\]+)|(?P<odd>\\.|\))', re.DOTALL
 )
-_COMMENT = re.compile(r"[^()\\]+|\\.|[()]", re.DOTALL)
 _METHOD = re.compile(r"([A-Za-z0-9_-]+)(?:/[0-9]+)?=([A-Za-z]+)")
 _PROPERTY = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 
@@ -42,7 +42,7 @@ def _segments(value: bytes) -> list[list[str]]:
     while position >= 0 and (match := _TOKEN.match(text, position)):
         position = match.end()
         if match["special"] == "(":
-            position = _after_comment(text, match.start())
+            position = after_comment(text, match.start())
         elif match["special"]:
             segments.append([])
         elif match["quoted"]:
@@ -51,19 +51,6 @@ def _segments(value: bytes) -> list[list[str]]:
             segments[-1].append(match["text"] or NO_RESULT)
         glued = bool(match["text"])
     return segments if position == len(text) else []
-
-
-def _after_comment(text: str, at: int) -> int:
-    """Behind the comment that begins there; -1 where it does not end."""
-    depth = 0
-    while match := _COMMENT.match(text, at):
-        at = match.end()
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        if depth == 0:
-            return at
-        if depth > MAX_COMMENT_DEPTH:
-            break
-    return -1
 
 
 def _quoted(words: list[str], quoted: str, glued: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from milters.answers import Answer, answer, filled, parsed, problems, strictest
+from milters.answers import Answer, answer, parsed, problems
 from tamis.config.units import Unfit
-from tamis.verdict import AddHeader, Kind, Verdict
+from tamis.placeholders import filled
+from tamis.verdict import AddHeader, Kind, Verdict, strictest
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Any
 
 from tamis.cli.policy.importing import iredapd_throttle
 from tamis.cli.policy.importing.fit import available, unsayable
-from tamis.cli.policy.importing.result import From, Place, Result, Source, Table, Unreadable, Value
+from tamis.cli.policy.importing.result import From, Result, Settings, Source, Table, Unreadable, Value
 from tamis.config.units import format_duration
 
 SENDER_LOGIN = "sender_login"
@@ -54,19 +53,10 @@ _COUNTERPARTS = {
 
 
 @dataclass(slots=True)
-class _Settings:
-    """The literal values of settings.py by name, and where they stand."""
+class _Settings(Settings):
+    """The literal values of settings.py. reckoned: the names of the others."""
 
-    values: dict[str, Any]
-    places: dict[str, Place]
-    whole: Place
     reckoned: set[str] = field(default_factory=set)
-
-    def get(self, name: str, default: Any) -> Any:
-        return self.values.get(name, default)
-
-    def place(self, name: str) -> Place:
-        return self.places.get(name, self.whole)
 
 
 def read(sources: list[Source]) -> Result:
@@ -208,21 +198,12 @@ def _networks(settings: _Settings, result: Result) -> list[Value]:
     found: list[Value] = []
     for text in settings.get(name, []) or []:
         try:
-            found.append(str(ip_network(wildcards(str(text)), strict=False)))
+            found.append(str(ip_network(iredapd_throttle.wildcards(str(text)), strict=False)))
         except ValueError:
             what = f"{name}: {text}"
             if all(one.what != what for one in result.left_out):
                 result.leave(settings.place(name), what, "is no network", "write it as 192.0.2.0/24")
     return found
-
-
-def wildcards(text: str) -> str:
-    """``192.0.2.*`` as ``192.0.2.0/24``; what has stars elsewhere stays as it is."""
-    octets = text.split(".")
-    fixed = [octet for octet in octets if octet != "*"]
-    if len(octets) != 4 or len(fixed) == 4 or octets[: len(fixed)] != fixed:
-        return text
-    return f"{'.'.join([*fixed, *(['0'] * (4 - len(fixed)))])}/{8 * len(fixed)}"
 
 
 def _senderscore(settings: _Settings, result: Result) -> None:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from tamis.cli.policy.importing.fit import nobody
-from tamis.cli.policy.importing.result import From, Place, Result, Source, Table, Unreadable, Value
+from tamis.cli.policy.importing.result import EVERYBODY, From, Place, Result, Source, Table, Unreadable, Value
 from tamis.config.units import format_duration
 
 NAMES = ("id", "account", "kind", "priority", "period", "msg_size", "max_msgs", "max_quota", "max_rcpts")
-EVERYBODY = ("0.0.0.0/0", "::/0")
 
 _KEYS = {"outbound": "sasl_username", "inbound": "recipient", "external": "sender"}
 _LABELS = {"outbound": "users", "inbound": "recipients", "external": "senders"}
@@ -182,9 +181,16 @@ def _why_not(row: Row, kind: str, name: str) -> str:
 
 def _network(account: str) -> str:
     """The network that an account is; "" for a mailbox or a domain."""
-    from tamis.cli.policy.importing.iredapd import wildcards
-
     try:
         return str(ip_network(wildcards(account), strict=False))
     except ValueError:
         return ""
+
+
+def wildcards(text: str) -> str:
+    """``192.0.2.*`` as ``192.0.2.0/24``; what has stars elsewhere stays as it is."""
+    octets = text.split(".")
+    fixed = [octet for octet in octets if octet != "*"]
+    if len(octets) != 4 or len(fixed) == 4 or octets[: len(fixed)] != fixed:
+        return text
+    return f"{'.'.join([*fixed, *(['0'] * (4 - len(fixed)))])}/{8 * len(fixed)}"

@@ -6,18 +6,26 @@ table of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
 import yaml
 
 from tamis.cli.policy.importing.fit import nobody, unsayable
-from tamis.cli.policy.importing.result import From, Place, Result, Source, Table, Unreadable, Value
+from tamis.cli.policy.importing.result import (
+    EVERYBODY,
+    From,
+    Place,
+    Result,
+    Settings,
+    Source,
+    Table,
+    Unreadable,
+    Value,
+)
 from tamis.config.units import format_duration
 
 LABELS = {"sasl_username": "users", "sender": "senders", "client_address": "clients"}
-EVERYBODY = ["0.0.0.0/0", "::/0"]
 
 FAIL_ACTION = "defer_if_permit Rate limit reach, retry later"
 
@@ -38,19 +46,8 @@ _KNOWN = frozenset({
 _DEFAULT_LIMITS: list[Any] = [[10, 60], [150, 86400]]
 
 
-@dataclass(slots=True)
-class _Settings:
-    """The file: a value and its place by name."""
-
-    values: dict[str, Any]
-    places: dict[str, Place]
-    whole: Place
-
-    def get(self, name: str, default: Any) -> Any:
-        return self.values.get(name, default)
-
-    def place(self, name: str) -> Place:
-        return self.places.get(name, self.whole)
+class _Settings(Settings):
+    """The file."""
 
     @property
     def stage(self) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 Scalar = str | int | float | bool
 
 MAX_FILE_BYTES = 16 << 20
+EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
 class Unreadable(Exception):
@@ -45,6 +47,23 @@ class Source:
     def lines(self) -> Iterator[tuple[int, str]]:
         """All lines with their numbers, counted from 1."""
         return enumerate(self.text.split("\n"), 1)
+
+
+@dataclass(slots=True)
+class Settings:
+    """A file of names and their values. whole: its place, which stands for those that are not in it."""
+
+    values: dict[str, Any]
+    places: dict[str, Place]
+    whole: Place
+
+    def get(self, name: str, default: Any) -> Any:
+        """Its value."""
+        return self.values.get(name, default)
+
+    def place(self, name: str) -> Place:
+        """Where it stands."""
+        return self.places.get(name, self.whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,7 @@ def _table(table: Table, at: str) -> Iterator[str]:
         yield f"check = {text(table.check)}"
     below: dict[str, Value] = {}
     for name, value in table.options.items():
-        bare = value.value if isinstance(value, From) else value
-        if isinstance(bare, dict) or _is_tables(bare):
+        if isinstance(_bare(value), dict) or _is_tables(_bare(value)):
             below[name] = value
         else:
             yield from _assignment(name, value)

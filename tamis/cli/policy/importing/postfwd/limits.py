@@ -13,15 +13,14 @@ from typing import get_args
 
 from tamis.cli.policy.importing.fit import nobody, unsayable
 from tamis.cli.policy.importing.postfwd import actions
-from tamis.cli.policy.importing.postfwd.conditions import bare
+from tamis.cli.policy.importing.postfwd.conditions import bare, network
 from tamis.cli.policy.importing.postfwd.lines import Item, Rule
 from tamis.cli.policy.importing.postfwd.values import NotOurs, ReadFile, values
-from tamis.cli.policy.importing.result import Value
+from tamis.cli.policy.importing.result import EVERYBODY, Value
 from tamis.config.units import format_duration
 
 COMMANDS = frozenset({"rate", "rcpt", "size", "rate5321", "rcpt5321", "size5321"})
 PLACEHOLDERS = frozenset({"sender", "recipient", "client_address", "sasl_username"})
-EVERYBODY = ("0.0.0.0/0", "::/0")
 
 _STAGES = {"RCPT": "rcpt", "DATA": "data", "END-OF-MESSAGE": "end_of_message"}
 _USUAL_STAGE = {"rate": "rcpt", "rcpt": "data", "size": "end_of_message"}
@@ -133,8 +132,6 @@ def _add(item: Item, key: str, who: Who, read_file: ReadFile) -> None:
 
 def _name(value: str, item: Item) -> str:
     """A login, ``@domain`` or network. Raises NotOurs."""
-    from tamis.cli.policy.importing.postfwd.conditions import network
-
     if item.name == "client_address":
         return network(value)
     if item.operator in {"==", "!="}:
