@@ -19,6 +19,7 @@ from tamis.auth.facts import Client, Facts, find
 from tamis.auth.psl import SuffixList
 from tamis.auth.spf import SpfResult
 from tamis.cli import zone
+from tamis.cli.flags import add_config
 from tamis.cli.message_file import read_message
 from tamis.log import safe
 from tamis.mail import authres
@@ -57,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def add_dns(parser: argparse.ArgumentParser) -> None:
     """--dns and -c: whom to ask."""
     parser.add_argument("--dns", metavar="ZONE.yaml|resolver", default=zone.SYSTEM, help=zone.HELP)
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration, for [dns]")
+    add_config(parser, "the configuration, for [dns]")
 
 
 def add_time(parser: argparse.ArgumentParser) -> None:

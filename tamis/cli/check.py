@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from tamis.cli.flags import add_config
 from tamis.cli.programs import PROGRAMS, assemble_of
 from tamis.config.load import Loader, default_path, read
 from tamis.errors import Problem
@@ -15,7 +16,7 @@ from tamis.outcome import EX_CONFIG, EX_OK
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="problems as a JSON list")
 
 

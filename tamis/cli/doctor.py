@@ -19,6 +19,7 @@ from typing import Any
 
 from tamis.cli import site_postfix, site_users
 from tamis.cli.check import problems
+from tamis.cli.flags import add_config
 from tamis.cli.programs import PROGRAMS, assemble_of
 from tamis.cli.site_scripts import findings
 from tamis.config.command import styled
@@ -43,7 +44,7 @@ class Finding:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="findings as a JSON list")
 
 

@@ -13,12 +13,10 @@ import json
 import sys
 import time
 from email.utils import formatdate
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
-from tamis.config.units import Unfit, parse_duration
+from tamis.cli.flags import add_config, duration
+from tamis.cli.programs import policyd_obeys
 from tamis.log import safe
 from tamis.outcome import EX_OK, EX_USAGE
 from tamis.store import Acquaintance, Store, open_store
@@ -48,29 +46,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "clients", nargs="+", metavar="CLIENT", help="an address, a network, a domain or a sender"
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument(
-        "--for", dest="life", metavar="TIME", type=_life, default="365d", help="with allow (default 365d)"
+        "--for", dest="life", metavar="TIME", type=duration, default="365d", help="with allow (default 365d)"
     )
     parser.add_argument("--json", action="store_true", help="an object for each client, one a line")
-
-
-def _life(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except Unfit as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def run(args: argparse.Namespace) -> int:
     """A line for each client. Raises ConfigError, and TempFail where the store is away."""
     from policyd.checks.greylist import Greylist
-    from policyd.config import Root
 
-    assembled = load(args.config or default_path(), assemble_of("tamis-policyd"))
-    assert isinstance(assembled, tuple)
-    root, checks = assembled
-    assert isinstance(root, Root)
+    root, checks = policyd_obeys(args.config)
     check = next((each.check for each in checks if isinstance(each.check, Greylist)), None)
     if check is None:
         print("tamis greylist: no table [policyd.checks.NAME] is a greylist", file=sys.stderr)

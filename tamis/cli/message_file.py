@@ -1,4 +1,4 @@
-"""message_file - a message as a command gets it: a file, or - for standard input; with LF or CRLF at its lines."""
+"""message_file - what a command reads: a file, or - for standard input; a message with LF or CRLF at its lines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def read_message(name: str) -> Message:
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
     return Message(raw)
+
+
+def read_octets(name: str, most_bytes: int) -> bytes:
+    """What is there, up to one octet more than *most_bytes*, by which a caller knows that it is too much. Raises
+    OSError."""
+    if name == STDIN:
+        return sys.stdin.buffer.read(most_bytes + 1)
+    with Path(name).open("rb") as file:
+        return file.read(most_bytes + 1)
 
 
 def write_with(fields: bytes, message: Message) -> None:

@@ -8,11 +8,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.flags import add_config
+from tamis.cli.programs import lmtpd_obeys
 from tamis.errors import PermFail, StatusError, TempFail
 from tamis.log import Log, safe
 from tamis.outcome import EX_NOUSER, EX_OK, EX_TEMPFAIL
@@ -38,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.epilog = _EPILOG
     parser.add_argument("addresses", nargs="+", metavar="ADDRESS")
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument(
         "--recalculate", action="store_true", help="count the mail, and write maildirsize anew"
     )
@@ -47,10 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tell of each address; the worst exit status. Raises ConfigError."""
-    from lda.config import Root
-
-    root = load(args.config or default_path(), assemble_of("tamis-lmtpd"))
-    assert isinstance(root, Root)
+    root = lmtpd_obeys(args.config)
     found = asyncio.run(
         _find(args.addresses, root)
     )  # before there is a fork there must be no threads any more

@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.cli import zone
+from tamis.cli.flags import add_config
 from tamis.errors import ConfigError
 from tamis.outcome import EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_OK
 
@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--receiver", metavar="NAME", default="unknown", help="our name, for explanations (the macro r)"
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration, for [dns]")
+    add_config(parser, "the configuration, for [dns]")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
-from tamis.errors import ConfigError
-from tamis.outcome import EX_CONFIG, EX_OK
+from tamis.cli.flags import add_config
+from tamis.cli.programs import lmtpd_obeys
+from tamis.outcome import EX_OK
+
+if TYPE_CHECKING:
+    from tamis.srs import SrsConfig
 
 UNREADABLE = 1
 
@@ -28,31 +30,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.epilog = _EPILOG
     parser.add_argument("addresses", nargs="+", metavar="ADDRESS")
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """A line for each address."""
-    from lda.config import Root
-
-    try:
-        root = load(args.config or default_path(), assemble_of("tamis-lmtpd"))
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return EX_CONFIG
-    assert isinstance(root, Root)
-    if not root.lda.srs.domain:
+    """A line for each address. Raises ConfigError."""
+    config = lmtpd_obeys(args.config).lda.srs
+    if not config.domain:
         print("tamis srs: [lda.srs] has no domain: senders are not rewritten", file=sys.stderr)
         return UNREADABLE
-    return max(_tell(address, root) for address in args.addresses)
+    return max(_tell(address, config) for address in args.addresses)
 
 
-def _tell(address: str, root: object) -> int:
-    from lda.config import Root
+def _tell(address: str, config: SrsConfig) -> int:
     from tamis.srs import BadAddress, forward, reverse
 
-    assert isinstance(root, Root)
-    config, now = root.lda.srs, time.time()
+    now = time.time()
     if address.rpartition("@")[2].lower() != config.domain.lower():
         print(f"{address} -> {forward(config, address, now)}")
         return EX_OK

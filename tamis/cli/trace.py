@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tamis.cli.flags import add_config
 from tamis.config.load import Loader, default_path, load
 from tamis.config.units import Unfit, parse_duration
 from tamis.journal import JournalConfig, Record, read
@@ -74,7 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal", metavar="DIR", type=Path, help="the journal; by default that of the configuration"
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="the records, one JSON object a line")
 
 

@@ -6,11 +6,10 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.flags import add_config
+from tamis.cli.programs import lmtpd_obeys
 from tamis.errors import StatusError, TempFail
 from tamis.log import Log, safe
 from tamis.outcome import EX_NOUSER, EX_OK, EX_TEMPFAIL
@@ -38,16 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.epilog = _EPILOG
     parser.add_argument("addresses", nargs="+", metavar="ADDRESS")
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="an object for each address, one a line")
 
 
 def run(args: argparse.Namespace) -> int:
     """Tell of each address; the worst exit status. Raises ConfigError."""
-    from lda.config import Root
-
-    root = load(args.config or default_path(), assemble_of("tamis-lmtpd"))
-    assert isinstance(root, Root)
+    root = lmtpd_obeys(args.config)
     return asyncio.run(_tell_all(args.addresses, root, as_json=args.json))
 
 

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tamis.auth.reports.read import BadReport, read
 from tamis.auth.reports.report import Report, Row
 from tamis.auth.reports.unpack import MAX_FILE_BYTES, documents
+from tamis.cli.message_file import read_octets
 from tamis.log import safe
 from tamis.outcome import EX_OK
 
@@ -43,20 +43,13 @@ def run(args: argparse.Namespace) -> int:
     status = EX_OK
     for name in args.files:
         try:
-            for report in (read(document) for document in documents(_octets(name))):
+            for report in (read(document) for document in documents(read_octets(name, MAX_FILE_BYTES))):
                 print(json.dumps(_as_json(report)) if args.json else _table(report))
         except (BadReport, OSError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else exc
             print(safe(f"tamis dmarc: {name}: {why}"), file=sys.stderr)
             status = SOME_BAD
     return status
-
-
-def _octets(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    with Path(name).open("rb") as stream:
-        return stream.read(MAX_FILE_BYTES + 1)
 
 
 def _as_json(report: Report) -> dict[str, object]:

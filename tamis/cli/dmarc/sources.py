@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from tamis.auth.reports.report import Form
 from tamis.cli import zone
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.programs import milter_obeys
 from tamis.mta import Mta
 from tamis.transaction import domain_of
 
@@ -52,13 +51,9 @@ def site_of(args: argparse.Namespace) -> Site | None:
     """By -c and --dns; None where nothing is collected. Raises ConfigError."""
     from milters.checks.authenticate import Authenticate
     from milters.checks.dmarc import Dmarc
-    from milters.config import Root
     from milters.dmarc_reports import KEEP_DAYS
 
-    assembled = load(args.config or default_path(), assemble_of("tamis-milter"))
-    assert isinstance(assembled, tuple)
-    root, checks = assembled
-    assert isinstance(root, Root)
+    root, checks = milter_obeys(args.config)
     active = [each.check for each in checks if each.mode != "off"]
     collecting = [c.reports for c in active if isinstance(c, Dmarc) and c.reports.collect != "none"]
     if not collecting:

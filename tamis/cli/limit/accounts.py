@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import math
@@ -10,39 +9,17 @@ import time
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.programs import policyd_obeys
 from tamis.log import safe
 from tamis.store import Store, open_store
 from tamis.store.accounts import Standing
 from tamis.store.config import StoreConfig
 
-if TYPE_CHECKING:
-    from policyd.config import Root
-    from tamis.registry import Configured
-
-
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """The flag that names the configuration."""
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
-
 
 def with_store(path: Path | None, story: Callable[[Store, float], Coroutine[None, None, int]]) -> int:
     """What *story* returns, told of the store and the time. Raises ConfigError and TempFail."""
-    return in_store(configured(path)[0].store, story)
-
-
-def configured(path: Path | None) -> tuple[Root, tuple[Configured, ...]]:
-    """What tamis-policyd would obey. Raises ConfigError."""
-    from policyd.config import Root
-
-    assembled = load(path or default_path(), assemble_of("tamis-policyd"))
-    assert isinstance(assembled, tuple)
-    root, checks = assembled
-    assert isinstance(root, Root)
-    return root, checks
+    return in_store(policyd_obeys(path)[0].store, story)
 
 
 def in_store(config: StoreConfig, story: Callable[[Store, float], Coroutine[None, None, int]]) -> int:

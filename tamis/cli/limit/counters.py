@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tamis.check import Services
-from tamis.cli.limit.accounts import add_config, configured, in_store
+from tamis.cli.flags import add_config
+from tamis.cli.limit.accounts import in_store
+from tamis.cli.programs import policyd_obeys
 from tamis.dns import ZoneResolver
 from tamis.errors import TamisError
 from tamis.store import Store, Window
@@ -77,7 +79,7 @@ def with_limits(args: argparse.Namespace, story: Callable[[Limits], Coroutine[No
     """What *story* returns. Raises ConfigError, TempFail and NoSuchError."""
     from policyd.checks.ratelimit import RateLimit
 
-    root, checks = configured(args.config)
+    root, checks = policyd_obeys(args.config)
     limits = {each.label: each.check for each in checks if isinstance(each.check, RateLimit)}
     return in_store(root.store, lambda store, _: story(Limits(limits, store)))
 

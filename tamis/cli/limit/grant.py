@@ -6,8 +6,9 @@ import argparse
 import time
 from email.utils import formatdate
 
+from tamis.cli.flags import lasting
 from tamis.cli.limit.counters import Limits, NoSuchError, add_flags, with_limits
-from tamis.config.units import Unfit, parse_duration, parse_size
+from tamis.config.units import Unfit, parse_size
 from tamis.log import safe
 from tamis.outcome import EX_OK
 from tamis.store.inquiries import MAX_UNITS
@@ -34,7 +35,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "amount", metavar="AMOUNT", type=_amount, help="recipients, messages or bytes: 500, 1GiB"
     )
     parser.add_argument(
-        "--for", dest="life", metavar="TIME", type=_life, default="1d", help="6h, 3d (default 1d)"
+        "--for",
+        dest="life",
+        metavar="TIME",
+        type=lasting(366 * 86400, "a grant lasts a second at least, and a year at most"),
+        default="1d",
+        help="6h, 3d (default 1d)",
     )
     add_flags(parser)
 
@@ -47,16 +53,6 @@ def _amount(text: str) -> int:
     if not 0 <= amount <= MAX_UNITS:
         raise argparse.ArgumentTypeError(f"an amount is at most {MAX_UNITS}")
     return amount
-
-
-def _life(text: str) -> float:
-    try:
-        life = parse_duration(text)
-    except Unfit as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    if not 1 <= life <= 366 * 86400:
-        raise argparse.ArgumentTypeError("a grant lasts a second at least, and a year at most")
-    return life
 
 
 def run(args: argparse.Namespace) -> int:

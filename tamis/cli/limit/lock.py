@@ -6,8 +6,9 @@ import argparse
 import math
 import sys
 
-from tamis.cli.limit.accounts import add_config, configured, in_store, line
-from tamis.config.units import Unfit, parse_duration
+from tamis.cli.flags import add_config, lasting
+from tamis.cli.limit.accounts import in_store, line
+from tamis.cli.programs import policyd_obeys
 from tamis.outcome import EX_OK, EX_UNAVAILABLE
 from tamis.store import Store
 
@@ -32,21 +33,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--for",
         dest="life",
         metavar="TIME",
-        type=_life,
+        type=lasting(10 * 365 * 86400, "a lock lasts a second at least, and ten years at most"),
         default=math.inf,
         help="6h, 3d (default: until unlocked)",
     )
     add_config(parser)
-
-
-def _life(text: str) -> float:
-    try:
-        life = parse_duration(text)
-    except Unfit as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    if not 1 <= life <= 10 * 365 * 86400:
-        raise argparse.ArgumentTypeError("a lock lasts a second at least, and ten years at most")
-    return life
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from policyd.checks.outbound import Outbound, account_of
     from policyd.checks.outbound_signals import LOCK
 
-    root, checks = configured(args.config)
+    root, checks = policyd_obeys(args.config)
     modes = {each.mode for each in checks if isinstance(each.check, Outbound)}
     if not modes - {"off"}:
         print(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tamis.cli.limit.accounts import add_config, as_json, line, with_store
+from tamis.cli.flags import add_config
+from tamis.cli.limit.accounts import as_json, line, with_store
 from tamis.outcome import EX_OK
 from tamis.store import Store
 from tamis.store.accounts import Standing

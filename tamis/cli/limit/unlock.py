@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tamis.cli.limit.accounts import add_config, with_store
+from tamis.cli.flags import add_config
+from tamis.cli.limit.accounts import with_store
 from tamis.log import safe
 from tamis.outcome import EX_OK
 from tamis.store import Store

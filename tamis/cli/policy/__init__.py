@@ -1,14 +1,8 @@
-"""policy - `tamis policy COMMAND`: the tools for those who look after the checks of tamis-policyd.
-
-Each command is a module with ``arguments(parser)`` and ``run(args) -> int``, like the commands of `tamis` itself.
-"""
+"""policy - `tamis policy COMMAND`: the tools for those who look after the checks of tamis-policyd."""
 
 from __future__ import annotations
 
-import argparse
-from importlib import import_module
-
-from tamis.outcome import EX_USAGE
+from tamis.cli.group import Group
 
 # name: (module, what it does)
 COMMANDS = {
@@ -24,26 +18,5 @@ COMMANDS = {
     "import": ("tamis.cli.policy.import_", "write the configuration that another policy daemon's files mean"),
 }
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The commands, each with its flags."""
-    parser.epilog = "`tamis policy COMMAND --help` says more about a command."
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="policy_command")
-    for name, (module, summary) in COMMANDS.items():
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        import_module(module).arguments(sub)
-    parser.set_defaults(print_help=parser.print_help)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run one of them; its exit status."""
-    if not args.policy_command:
-        args.print_help()
-        return EX_USAGE
-    return int(import_module(COMMANDS[args.policy_command][0]).run(args))
+_GROUP = Group(COMMANDS, "`tamis policy COMMAND --help` says more about a command.")
+arguments, run = _GROUP.arguments, _GROUP.run

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.cli import zone
+from tamis.cli.flags import add_config
 from tamis.cli.policy.explain_text import Paint, lines, record
 from tamis.cli.policy.moment import moment
 from tamis.cli.sieve.explain import coloured, read
@@ -82,7 +83,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", metavar="TIME", type=moment, help="when it is asked, as 2026-12-24T18:00")
     parser.add_argument("--dns", metavar="ZONE.yaml|resolver", default=zone.SYSTEM, help=zone.HELP)
     parser.add_argument("--journal", metavar="DIR", type=Path, help="the journal, if not the configuration's")
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="an object for each request, one a line")
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tamis.cli.flags import add_config
+from tamis.cli.message_file import STDIN, read_octets
 from tamis.cli.policy.importing.fit import settle
 from tamis.cli.policy.importing.postgrey_database import STILL_WAITING
 from tamis.cli.policy.importing.result import MAX_FILE_BYTES, Place, Remark, Result, Source, Unreadable
@@ -67,13 +69,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="the configuration and the report as one JSON object"
     )
-    parser.add_argument(
-        "-c",
-        "--config",
-        metavar="FILE",
-        type=Path,
-        help=f"with {DATABASE}: the configuration that names the store",
-    )
+    add_config(parser, f"with {DATABASE}: the configuration that names the store")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -148,12 +144,8 @@ def _text_of(name: str) -> str | None:
 
 def _source(name: str) -> Source:
     """Raises OSError, Unreadable."""
-    if name == "-":
-        file, raw = "stdin", sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    else:
-        path = Path(name).absolute()
-        with path.open("rb") as stream:
-            file, raw = str(path), stream.read(MAX_FILE_BYTES + 1)
+    raw = read_octets(name, MAX_FILE_BYTES)
+    file = "stdin" if name == STDIN else str(Path(name).absolute())
     if len(raw) > MAX_FILE_BYTES:
         raise Unreadable(Place(file), f"is larger than {MAX_FILE_BYTES >> 20} MiB")
     if b"\0" in raw:
@@ -220,16 +212,11 @@ def _record(result: Result, configuration: str) -> dict[str, object]:
 def _database(args: argparse.Namespace) -> int:
     """Put what postgrey remembers into the store. Raises ConfigError, TempFail, Unreadable, OSError."""
     from policyd.checks.greylist import Greylist
-    from policyd.config import Root
     from tamis.cli.policy.postgrey_store import carry
-    from tamis.cli.programs import assemble_of
-    from tamis.config.load import default_path, load
+    from tamis.cli.programs import policyd_obeys
     from tamis.store import open_store
 
-    assembled = load(args.config or default_path(), assemble_of("tamis-policyd"))
-    assert isinstance(assembled, tuple)
-    root, checks = assembled
-    assert isinstance(root, Root)
+    root, checks = policyd_obeys(args.config)
     check = next((each.check for each in checks if isinstance(each.check, Greylist)), None)
     if check is None:
         print("tamis policy import: no table [policyd.checks.NAME] is a greylist", file=sys.stderr)

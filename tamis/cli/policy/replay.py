@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.cli import zone
+from tamis.cli.flags import add_config
 from tamis.cli.policy.moment import moment
 from tamis.cli.policy.replay_text import line, record, summary, totals_record
 from tamis.cli.sieve.apply_progress import Progress
@@ -59,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a file or directory; by default the journal of the configuration",
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration to try")
+    add_config(parser, "the configuration to try")
     parser.add_argument(
         "--baseline", metavar="FILE", type=Path, help="compare with this configuration, not with the journal"
     )

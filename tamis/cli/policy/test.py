@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.cli import zone
+from tamis.cli.flags import add_config
+from tamis.cli.trials import add_forms, conclude, tell
 from tamis.config.load import default_path
 from tamis.config.units import format_duration
 from tamis.errors import ConfigError
 from tamis.log import safe
-from tamis.outcome import EX_OK
 
 if TYPE_CHECKING:
     from lda.svtest.trial import Trial
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from policyd.rehearsal.trial import Failure, Tried
     from tamis.dns import Resolver
 
-FAILED = 1
 PATTERN = "*.test.toml"
 
 _SHOWN = ("protocol_state", "client_address", "sasl_username", "sender", "recipient")
@@ -69,12 +68,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", type=Path, help="a test file, or a directory of them"
     )
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--tap", action="store_true", help="print TAP, version 14")
-    output.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "-c", "--config", metavar="FILE", type=Path, help="instead of the configurations that files name"
-    )
+    add_forms(parser)
+    add_config(parser, "instead of the configurations that files name")
     parser.add_argument("--dns", metavar="ZONE.yaml|resolver", help="instead of the zones that files name")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only what is not as expected")
@@ -82,26 +77,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run all files and report; 1 if something is not as expected."""
-    from lda.svtest import report
-
     began = time.monotonic()
     trials = [
         _run_file(args, path) for path in _files(args.paths or [(args.config or default_path()).parent])
     ]
-    if args.tap:
-        print(report.tap(trials), end="")
-    elif args.json:
-        print(report.as_json(trials))
-    elif trials:
-        failed = sum(trial.failures for trial in trials)
-        tests = sum(len(trial.cases) for trial in trials)
-        word = f"{failed} FAILED" if failed else "all as expected"
-        print(f"{tests} cases in {len(trials)} files, {word}, in {time.monotonic() - began:.1f} s")
-    if args.junit is not None:
-        args.junit.write_text(report.junit(trials), encoding="utf-8", errors="replace")
-    if not trials:
-        print(f"tamis policy test: there are no files {PATTERN}", file=sys.stderr)
-    return EX_OK if trials and all(trial.good for trial in trials) else FAILED
+    tell(args, trials, _total(trials, time.monotonic() - began) if trials else "")
+    return conclude(args, trials, f"tamis policy test: there are no files {PATTERN}")
+
+
+def _total(trials: list[Trial], seconds: float) -> str:
+    failed = sum(trial.failures for trial in trials)
+    tests = sum(len(trial.cases) for trial in trials)
+    word = f"{failed} FAILED" if failed else "all as expected"
+    return f"{tests} cases in {len(trials)} files, {word}, in {seconds:.1f} s"
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

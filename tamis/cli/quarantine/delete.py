@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from tamis.cli.quarantine.item import Missing
-from tamis.cli.quarantine.places import add_config, open_places, told
-from tamis.errors import StatusError
+from tamis.cli.flags import add_config
+from tamis.cli.quarantine.places import for_each, open_places
 from tamis.log import safe
 
 _EPILOG = """\
@@ -30,14 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """A line for each message. Raises ConfigError, OSError."""
     places = open_places(args)
-    failed, missing = [], False
-    for name in args.ids:
-        try:
-            places.of(name).delete(name)
-            print(f"{safe(name)}: deleted", flush=True)
-        except Missing as exc:
-            missing = True
-            print(f"tamis quarantine: {exc}", file=sys.stderr)
-        except StatusError as exc:
-            failed.append(exc.text)
-    return told(failed, missing)
+
+    def delete(name: str) -> None:
+        places.of(name).delete(name)
+        print(f"{safe(name)}: deleted", flush=True)
+
+    return for_each(args.ids, delete)

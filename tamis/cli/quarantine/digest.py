@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tamis.cli.flags import add_config
 from tamis.cli.quarantine.item import Item
-from tamis.cli.quarantine.places import NOT_FOUND, Places, add_config, open_places, told
+from tamis.cli.quarantine.places import NOT_FOUND, Places, open_places, told
 from tamis.config.units import format_duration
 from tamis.log import safe
 from tamis.mta import NotTaken

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 
-from tamis.cli.quarantine.places import add_config, open_places
+from tamis.cli.flags import add_config
+from tamis.cli.quarantine.places import open_places
 from tamis.outcome import EX_OK
 
 _EPILOG = """\

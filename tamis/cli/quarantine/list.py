@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 
+from tamis.cli.flags import add_config, duration
 from tamis.cli.quarantine.item import Item
-from tamis.cli.quarantine.places import NOT_FOUND, add_config, open_places
-from tamis.config.units import Unfit, parse_duration
+from tamis.cli.quarantine.places import NOT_FOUND, open_places
 from tamis.outcome import EX_OK
 
 _EPILOG = """\
@@ -31,16 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason", metavar="WORD", help="only messages that this check has held, or for this reason"
     )
-    parser.add_argument("--since", metavar="TIME", type=_age, help="only messages not older than 2h, 7d")
+    parser.add_argument("--since", metavar="TIME", type=duration, help="only messages not older than 2h, 7d")
     parser.add_argument("--json", action="store_true", help="an object for each message, one a line")
     add_config(parser)
-
-
-def _age(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except Unfit as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def run(args: argparse.Namespace) -> int:

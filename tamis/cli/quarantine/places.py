@@ -6,15 +6,14 @@ import argparse
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tamis.cli.programs import assemble_of
+from tamis.cli.programs import milter_obeys
 from tamis.cli.quarantine.hold import HoldQueue
 from tamis.cli.quarantine.item import Item, Missing
-from tamis.config.load import default_path, load
+from tamis.errors import StatusError
 from tamis.outcome import EX_OK, EX_UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -83,13 +82,9 @@ class Places:
 
 def open_places(args: argparse.Namespace) -> Places:
     """As the configuration that *args* names says. Raises ConfigError."""
-    from milters.config import Root
     from tamis.cli.quarantine.directory import Directory
 
-    assembled = load(args.config or default_path(), assemble_of("tamis-milter"))
-    assert isinstance(assembled, tuple)
-    root = assembled[0]
-    assert isinstance(root, Root)
+    root, _ = milter_obeys(args.config)
     config = root.milter.quarantine
     hostname = root.hostname or socket.getfqdn()
     since_s = time.time() - (config.keep or 365 * 86400.0)
@@ -107,9 +102,18 @@ def open_places(args: argparse.Namespace) -> Places:
     return Places(root, tuple(places))
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """The flag that names the configuration."""
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+def for_each(names: Iterable[str], act: Callable[[str], None]) -> int:
+    """Do *act* to each message; the exit status. Standard error says what failed. Raises OSError."""
+    failed, missing = [], False
+    for name in names:
+        try:
+            act(name)
+        except Missing as exc:
+            missing = True
+            print(f"tamis quarantine: {exc}", file=sys.stderr)
+        except StatusError as exc:
+            failed.append(exc.text)
+    return told(failed, missing)
 
 
 def told(sentences: list[str], found_none: bool) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from tamis.cli.quarantine.item import Missing
-from tamis.cli.quarantine.places import add_config, open_places, told
-from tamis.errors import StatusError
+from tamis.cli.flags import add_config
+from tamis.cli.quarantine.places import for_each, open_places
 from tamis.log import safe
 
 _EPILOG = """\
@@ -48,14 +46,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """A line for each delivery. Raises ConfigError, OSError."""
     places = open_places(args)
-    failed, missing = [], False
-    for name in args.ids:
-        try:
-            for recipient in places.of(name).release(name, tuple(args.recipient), tuple(args.to)):
-                print(f"{safe(name)}: released to {safe(recipient)}", flush=True)
-        except Missing as exc:
-            missing = True
-            print(f"tamis quarantine: {exc}", file=sys.stderr)
-        except StatusError as exc:
-            failed.append(exc.text)
-    return told(failed, missing)
+
+    def release(name: str) -> None:
+        for recipient in places.of(name).release(name, tuple(args.recipient), tuple(args.to)):
+            print(f"{safe(name)}: released to {safe(recipient)}", flush=True)
+
+    return for_each(args.ids, release)

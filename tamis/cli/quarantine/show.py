@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from email.utils import formatdate
 
+from tamis.cli.flags import add_config
 from tamis.cli.quarantine.item import Item, Missing
-from tamis.cli.quarantine.places import NOT_FOUND, add_config, open_places
+from tamis.cli.quarantine.places import NOT_FOUND, open_places
 from tamis.log import safe
 from tamis.mail.message import Message
 from tamis.outcome import EX_OK

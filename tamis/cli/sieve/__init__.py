@@ -1,14 +1,8 @@
-"""sieve - `tamis sieve COMMAND`: the tools for people who write Sieve scripts.
-
-Each command is a module with ``arguments(parser)`` and ``run(args) -> int``, like the commands of `tamis` itself.
-"""
+"""sieve - `tamis sieve COMMAND`: the tools for people who write Sieve scripts."""
 
 from __future__ import annotations
 
-import argparse
-from importlib import import_module
-
-from tamis.outcome import EX_USAGE
+from tamis.cli.group import Group
 
 # name: (module, what it does)
 COMMANDS = {
@@ -37,27 +31,5 @@ from an idea to a filter that runs:
 `tamis sieve COMMAND --help` says more about a command; exit statuses are those of sysexits(3).
 """
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The commands, each with its flags."""
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="sieve_command")
-    for name, (module, summary) in COMMANDS.items():
-        description = f"{summary[0].upper()}{summary[1:]}."
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        import_module(module).arguments(sub)
-    parser.set_defaults(print_help=parser.print_help)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run one of them; its exit status."""
-    if not args.sieve_command:
-        args.print_help()
-        return EX_USAGE
-    return int(import_module(COMMANDS[args.sieve_command][0]).run(args))
+_GROUP = Group(COMMANDS, _EPILOG)
+arguments, run = _GROUP.arguments, _GROUP.run

@@ -16,8 +16,7 @@ from tamis.cli.sieve import apply_report
 from tamis.cli.sieve.apply_progress import Progress
 from tamis.cli.sieve.check import add_arguments, findings_record, library, tell
 from tamis.cli.sieve.site import site_of
-from tamis.errors import ConfigError
-from tamis.outcome import EX_CONFIG, EX_NOINPUT, EX_OK, EX_USAGE
+from tamis.outcome import EX_NOINPUT, EX_OK, EX_USAGE
 
 if TYPE_CHECKING:
     from lda.explain.site import Site
@@ -73,7 +72,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sift; 1 if the script is wrong or something was left alone."""
+    """Sift; 1 if the script is wrong or something was left alone. Raises ConfigError."""
     if "://" in args.mailbox and args.folder != "INBOX":
         return _refused("--folder: is part of the address of an IMAP mailbox", EX_USAGE)
     from lda import sieve
@@ -81,9 +80,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         site = site_of(args.config, here=True)
         source = args.script.read_bytes()
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return EX_CONFIG
     except OSError as exc:
         return _refused(f"{args.script}: {exc.strerror}", EX_NOINPUT)
     included = library(args.personal, args.site or site.scripts.site)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamis.cli.sieve.site import add_argument, site_of
-from tamis.errors import ConfigError
-from tamis.outcome import EX_CONFIG, EX_OK
+from tamis.outcome import EX_OK
 
 if TYPE_CHECKING:
     from lda.explain.site import Site
@@ -58,12 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print all findings; 1 if there are errors."""
-    try:
-        site = site_of(args.config, here=True)
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return EX_CONFIG
+    """Print all findings; 1 if there are errors. Raises ConfigError."""
+    site = site_of(args.config, here=True)
     included = library(args.personal, args.site or site.scripts.site)
     found: list[Diagnostic] = []
     for name in args.files:

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tamis.cli.message_file import read_octets
 from tamis.cli.sieve.check import add_arguments, findings_record, library, tell
 from tamis.cli.sieve.site import site_of
-from tamis.errors import ConfigError, TamisError
-from tamis.outcome import EX_CONFIG, EX_NOINPUT, EX_OK, EX_USAGE
+from tamis.errors import TamisError
+from tamis.outcome import EX_NOINPUT, EX_OK, EX_USAGE
 
 if TYPE_CHECKING:
     from lda.explain.site import Site
@@ -59,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tell the story; 1 if the script is wrong."""
+    """Tell the story; 1 if the script is wrong. Raises ConfigError."""
     if args.script == args.message == "-":
         print("tamis sieve explain: only one of script and message can come from stdin", file=sys.stderr)
         return EX_USAGE
@@ -69,9 +70,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         site = site_of(args.config, here=True)
         source, raw = read(args.script), read(args.message)
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return EX_CONFIG
     except OSError as exc:
         print(f"tamis sieve explain: {exc.filename}: {exc.strerror}", file=sys.stderr)
         return EX_NOINPUT
@@ -123,11 +121,7 @@ def coloured() -> bool:
 
 def read(name: str) -> bytes:
     """The file *name*, stdin for ``-``. Raises OSError; TamisError for one that is too large."""
-    if name == "-":
-        raw = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
-    else:
-        with Path(name).open("rb") as file:
-            raw = file.read(MAX_MESSAGE_BYTES + 1)
+    raw = read_octets(name, MAX_MESSAGE_BYTES)
     if len(raw) > MAX_MESSAGE_BYTES:
         raise TamisError(f"{name}: larger than {MAX_MESSAGE_BYTES} bytes")
     return raw

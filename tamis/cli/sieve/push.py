@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
+from tamis.cli.message_file import read_octets
 from tamis.cli.sieve.check import tell
 from tamis.cli.sieve.managesieve import account
 from tamis.cli.sieve.managesieve.command import converse, told
@@ -94,11 +94,7 @@ def _name(file: str) -> str:
 
 def _read(file: str) -> str:
     try:
-        if file == "-":
-            raw = sys.stdin.buffer.read(MAX_SCRIPT_BYTES + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                raw = stream.read(MAX_SCRIPT_BYTES + 1)
+        raw = read_octets(file, MAX_SCRIPT_BYTES)
     except OSError as exc:
         raise Trouble(f"{file}: {exc.strerror}", EX_NOINPUT) from exc
     if len(raw) > MAX_SCRIPT_BYTES:

@@ -8,8 +8,9 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tamis.cli.programs import assemble_of
-from tamis.config.load import default_path, load
+from tamis.cli.flags import add_config
+from tamis.cli.programs import lmtpd_obeys
+from tamis.config.load import default_path
 
 if TYPE_CHECKING:
     from lda.explain.site import Site
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 def add_argument(parser: argparse.ArgumentParser, *, usual: str) -> None:
     """``-c FILE``. *usual*: what counts without it."""
-    text = f"the site's limits and extensions, as in [lda.sieve] of this file ({usual})"
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help=text)
+    add_config(parser, f"the site's limits and extensions, as in [lda.sieve] of this file ({usual})")
 
 
 def site_of(path: Path | None, *, here: bool) -> Site:
@@ -26,7 +26,6 @@ def site_of(path: Path | None, *, here: bool) -> Site:
     defaults.
 
     Raises ConfigError."""
-    from lda.config import Root
     from lda.explain.site import Site
 
     usual = default_path()
@@ -34,8 +33,7 @@ def site_of(path: Path | None, *, here: bool) -> Site:
         path = usual
     if path is None:
         return Site(hostname=socket.gethostname())
-    root = load(path, assemble_of("tamis-lmtpd"))
-    assert isinstance(root, Root)
+    root = lmtpd_obeys(path)
     return Site(
         hostname=root.hostname or socket.gethostname(),
         recipient_delimiter=root.lda.users.recipient_delimiter,

@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 
 from tamis.cli.sieve.site import add_argument, site_of
-from tamis.errors import ConfigError
-from tamis.outcome import EX_CONFIG, EX_OK
-
-FAILED = 1
+from tamis.cli.trials import add_forms, conclude, tell
 
 _EPILOG = """\
 examples:
@@ -32,9 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", type=Path, help="a test file, or a directory of them"
     )
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--tap", action="store_true", help="print TAP, version 14")
-    output.add_argument("--json", action="store_true", help="print JSON")
+    add_forms(parser)
     add_argument(parser, usual="without it: the defaults")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML")
     parser.add_argument(
@@ -48,16 +43,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run all files and print the report of each; 1 if one is not good."""
+    """Run all files and print the report of each; 1 if one is not good. Raises ConfigError."""
     from lda.svtest import files, report
     from lda.svtest.coverage import Coverage
     from lda.svtest.runner import run_file
 
-    try:
-        limits = site_of(args.config, here=False).scripts.limits.limits()
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return EX_CONFIG
+    limits = site_of(args.config, here=False).scripts.limits.limits()
     trials = []
     coverage = Coverage() if args.coverage else None
     for path in files.found(args.paths):
@@ -66,16 +57,7 @@ def run(args: argparse.Namespace) -> int:
         trials.append(trial)
         if not (args.tap or args.json or (args.quiet and trial.good)):
             print(report.text(trial, verbose=args.log), flush=True)
-    if args.tap:
-        print(report.tap(trials), end="")
-    elif args.json:
-        print(report.as_json(trials))
-    elif len(trials) > 1:
-        print(report.total(trials))
+    tell(args, trials, report.total(trials) if len(trials) > 1 else "")
     if coverage is not None:
         print(coverage, file=sys.stderr if args.tap or args.json else sys.stdout)
-    if args.junit is not None:
-        args.junit.write_text(report.junit(trials), encoding="utf-8", errors="replace")
-    if not trials:
-        print("tamis sieve test: there are no test files", file=sys.stderr)
-    return EX_OK if trials and all(trial.good for trial in trials) else FAILED
+    return conclude(args, trials, "tamis sieve test: there are no test files")

@@ -28,7 +28,7 @@ def converse(args: argparse.Namespace, work: Callable[[Session], int]) -> int:
 
 def told(args: argparse.Namespace, trouble: Trouble) -> int:
     """Print *trouble* and what to do next; its exit status."""
-    print(f"tamis sieve {args.sieve_command}: {trouble}", file=sys.stderr)
+    print(f"tamis sieve {args.group_command}: {trouble}", file=sys.stderr)
     if trouble.advice:
         print(f"    {trouble.advice}", file=sys.stderr)
     return trouble.status
