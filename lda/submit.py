@@ -12,25 +12,21 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from mmap import mmap
-from typing import IO
 
 from lda import smtp
 from lda.sieve.terms import NOTHING, Terms
 from lda.trace import quoted
+from tamis import sendmail
 from tamis.config.schema import Duration, option
 from tamis.errors import TempFail
 from tamis.service.address import parse_address
 
-_PIECE_BYTES = 1 << 20
 _PLACE = re.compile(r"\{(sender|recipient|notify|ret|envid)\}")
 _OPTIONAL = re.compile(r"\{(notify|ret|envid)\}")
 _ENVID = re.compile(r"[!-~]{1,100}")
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +70,13 @@ def submit(
     config: SubmitConfig, sender: str, recipient: str, head: bytes, raw: bytes | mmap, terms: Terms = NOTHING
 ) -> None:
     """Send *head* and *raw*. Raises TempFail unless the MTA has taken it, and PermFail where it never will."""
+    parcel = smtp.Parcel(sender=quoted(sender), recipient=quoted(recipient), head=head, raw=raw, terms=terms)
     if config.server:
-        parcel = smtp.Parcel(
-            sender=quoted(sender), recipient=quoted(recipient), head=head, raw=raw, terms=terms
-        )
         smtp.hand_over(config.server, parcel, config.timeout)
         return
-    command = list(_words(config.command, sender, recipient, terms))
+    command = list(_words(config.command, parcel))
     try:
-        status = _run(command, head, raw, config.timeout)
+        status = sendmail.run(command, parcel.pieces(), config.timeout)
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
         raise TempFail("4.3.0", "The message could not be given to the MTA") from exc
     if status:
@@ -90,10 +84,11 @@ def submit(
         raise TempFail("4.3.0", "The message could not be given to the MTA") from cause
 
 
-def _words(command: tuple[str, ...], sender: str, recipient: str, terms: Terms) -> Iterator[str]:
+def _words(command: tuple[str, ...], parcel: smtp.Parcel) -> Iterator[str]:
+    terms = parcel.terms
     places = {
-        "sender": quoted(sender),
-        "recipient": quoted(recipient),
+        "sender": parcel.sender,
+        "recipient": parcel.recipient,
         "notify": ",".join(terms.notify).lower(),
         "ret": terms.ret.lower(),
         "envid": terms.envid if _ENVID.fullmatch(terms.envid) else "",
@@ -101,36 +96,3 @@ def _words(command: tuple[str, ...], sender: str, recipient: str, terms: Terms) 
     for word in command:
         if all(places[place] for place in _OPTIONAL.findall(word)):
             yield _PLACE.sub(lambda place: places[place[1]], word)
-
-
-def _let_go(file: IO[bytes]) -> None:
-    """What the MTA has taken is not sent again because the disk is in trouble now."""
-    with suppress(OSError):
-        file.close()
-
-
-def _run(command: list[str], head: bytes, raw: bytes | mmap, timeout_s: float) -> int:
-    """The program reads a file, not a pipe: were we killed in the middle of a pipe, it would send what
-    came."""
-    with ExitStack() as stack:
-        file = tempfile.TemporaryFile(prefix="tamis-")  # noqa: SIM115 - `_let_go` is its end
-        stack.callback(_let_go, file)
-        file.write(head)
-        for start in range(0, len(raw), _PIECE_BYTES):
-            file.write(raw[start : start + _PIECE_BYTES])
-        file.seek(0)
-        process = subprocess.Popen(
-            command,
-            stdin=file,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            return process.wait(timeout_s)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise

@@ -6,14 +6,12 @@ What is to become of the mail is told before: signing, relaying and retrying are
 from __future__ import annotations
 
 import smtplib
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tamis import sendmail
 from tamis.service import InetAddress, parse_address
-
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 class NotTaken(Exception):  # named by what is known
@@ -70,15 +68,12 @@ class Mta:
 
     def _by_program(self, raw: bytes, sender: str, recipient: str) -> None:
         words = [_filled(word, sender, recipient) for word in self.command]
-        octets = raw.replace(b"\r\n", b"\n")
-        quiet = subprocess.DEVNULL
         try:
-            subprocess.run(
-                words, input=octets, stdout=quiet, stderr=quiet, env=_ENVIRONMENT, cwd="/",
-                timeout=self.timeout_s, check=True,
-            )  # fmt: skip
-        except (FileNotFoundError, PermissionError, subprocess.CalledProcessError) as exc:
+            status = sendmail.run(words, [raw.replace(b"\r\n", b"\n")], self.timeout_s)
+        except OSError as exc:
             raise NotTaken(f"{type(exc).__name__}: {exc}") from exc
+        if status:
+            raise NotTaken(f"{words[0]} has exited with status {status}")
 
 
 def _filled(word: str, sender: str, recipient: str) -> str:

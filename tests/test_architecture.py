@@ -65,6 +65,7 @@ FLOOR = {
         "tamis.dns",
         "tamis.dnsbl",
         "tamis.clients",
+        "tamis.sendmail",
         "tamis.conditions",
         "tamis.store",
         "tamis.config",
