@@ -293,9 +293,14 @@ def serving(check: Editing, path: Path) -> Iterator[None]:
     keeper = Keeper(QuarantineConfig(), Log.null(), Journal.null())
     judge = Judge(cast("Any", SimpleNamespace(pipeline=pipeline, keeper=keeper)), Log.null())
 
+    sessions = Sessions(judge, Log.null(), lambda _: None)
+
     async def start() -> asyncio.AbstractServer:
-        sessions = Sessions(judge, Log.null(), lambda _: None)
         return await loop.create_unix_server(sessions.connect, path)
+
+    async def end() -> None:
+        server.close()
+        await asyncio.wait_for(sessions.drain(), 60)
 
     server = loop.run_until_complete(start())
     path.chmod(0o666)
@@ -304,7 +309,7 @@ def serving(check: Editing, path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(end(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
