@@ -131,7 +131,7 @@ class Attempt:
         if fd < 0:
             return cls(identity, fd, since=since)
         try:
-            _lock(fd, identity.digest)
+            lock(fd, identity.digest)
             return cls(identity, fd, since=since, new=new)
         except BaseException:
             os.close(fd)
@@ -278,9 +278,9 @@ def _place(key: bytes) -> int:
     return int.from_bytes(key[-2:], "little") % _BUCKETS * _BUCKET_BYTES
 
 
-def _lock(fd: int, key: bytes) -> None:
-    """Hold the lock of *key* while *fd* is open: it belongs to the descriptor, not to the process, so threads have
-    their own. A file system without locks has none."""
+def lock(fd: int, key: bytes) -> None:
+    """Hold the lock of *key* while *fd*, the user's file, is open: it belongs to the descriptor, not to the process, so
+    threads have their own. A file system without locks has none. Raises TempFail where somebody else holds it."""
     start = _LOCKS_AT + int.from_bytes(key[:4], "little")
     try:
         fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0))

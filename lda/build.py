@@ -84,7 +84,8 @@ async def _deliver_here(
     journal = Journal.open(root.journal, log)
     with ThreadPoolExecutor(1) as threads:
         delivery = make_delivery(root, threads, forker, log, journal, myself)
-        verdict = await delivery.deliver(from_handoff(told, message.headers), message)
+        envelope = from_handoff(told, message.headers, delivery.delimiter)
+        verdict = await delivery.deliver(envelope, message)
         await delivery.close()
     journal.close()
     return verdict

@@ -43,6 +43,11 @@ class Delivery:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def delimiter(self) -> str:
+        """What begins an address extension."""
+        return self._users.delimiter
+
     def known(self, address: str) -> Found | None:
         """What is remembered of the user whose mail *address* is."""
         return self._users.known(address)

@@ -7,13 +7,22 @@ is another matter (`lda.attempts`).
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 
+from lda import attempts
 from lda.seen import Memory
+from tamis.errors import TempFail
 from tamis.mail.message import Message
 
 MAX_ID_BYTES = 998  # RFC 5322 section 2.1.1: a line
+_WAIT_S = 30.0
+_PAUSE_S = 0.01
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Duplicates:
@@ -26,6 +35,21 @@ class Duplicates:
         self._memory = memory
         self._keep_s = keep_s
 
+    @contextmanager
+    def alone(self, directory: Path) -> Iterator[None]:
+        """Nobody else delivers the message to the user meanwhile: two aliases of one user are often two recipients of
+        one transaction. directory: where the attempts are noted. Raises TempFail where that takes too long."""
+        fd = -1
+        with suppress(OSError):
+            fd = os.open(directory / attempts.NAME, _OPEN, 0o600) if self._key else -1
+        try:
+            if fd >= 0:
+                _wait_for(fd, bytes.fromhex(self._key))
+            yield
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
     def seen(self) -> bool:
         """Whether it was delivered before. If nobody can say, it was not."""
         with suppress(OSError):
@@ -37,3 +61,17 @@ class Duplicates:
         with suppress(OSError):
             if self._key:
                 self._memory.remember(self._key, self._keep_s)
+
+
+def _wait_for(fd: int, key: bytes) -> None:
+    """Hold the lock of *key* while *fd* is open."""
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            attempts.lock(fd, key)
+        except TempFail:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return

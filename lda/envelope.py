@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lda.sieve.terms import NOTHING, Terms
+from lda.users.rewriting import split_detail
 from tamis.mail.headers import Headers
 
 Transport = Literal["pipe", "lmtp"]
 
+_ANSWERS = {"yes": True, "no": False}
 _QUEUE_ID = re.compile(rb"\sid ([0-9A-Za-z]{6,32})(?=[\s;])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """user: the address to look up. recipient: the final one, for Delivered-To. original_recipient: before
-    aliases, "" if nobody says. mailbox: where a keep goes, "" for the INBOX. create, subscribe: what the
-    caller allows for this delivery besides the configuration. utf8: who sent it reads replies in UTF-8 (SMTPUTF8).
+    aliases, "" if nobody says. mailbox: where a keep goes, "" for the INBOX. create, subscribe: whether a missing
+    mailbox is made, and subscribed to; None: as configured. utf8: who sent it reads replies in UTF-8 (SMTPUTF8).
     terms: what the sender asks for, as far as the caller knows. client: the address of the host that sent it, if
     the caller says."""
 
@@ -32,29 +34,30 @@ class Envelope:
     original_recipient: str = ""
     mailbox: str = ""
     queue_id: str = ""
-    create: bool = False
-    subscribe: bool = False
+    create: bool | None = None
+    subscribe: bool | None = None
     transport: Transport = "pipe"
     utf8: bool = False
     terms: Terms = NOTHING
     client: str = ""
 
 
-def from_handoff(told: Mapping[str, str], headers: Headers) -> Envelope:
+def from_handoff(told: Mapping[str, str], headers: Headers, delimiter: str) -> Envelope:
     """The envelope of a hand-off, for a message with *headers*. Where dovecot-lda's options leave the recipient open:
-    the user, if that is an address, and else the original recipient."""
+    the original recipient, if that is the user with an extension or the user is no address; and else the user."""
     user = told.get("user", "")
     original = told.get("original_recipient", "")
-    recipient = told.get("recipient", "") or (user if "@" in user else "") or original or user
+    base, _ = split_detail(original, delimiter)
+    recipient = user if "@" in user and base.lower() != user.lower() else original or user
     return Envelope(
         user=user,
         sender=told.get("sender", ""),
-        recipient=recipient,
+        recipient=told.get("recipient", "") or recipient,
         original_recipient=original,
         mailbox=told.get("mailbox", ""),
         queue_id=told.get("queue_id", "") or queue_id_of(headers),
-        create=told.get("create") == "yes",
-        subscribe=told.get("subscribe") == "yes",
+        create=_ANSWERS.get(told.get("create", "")),
+        subscribe=_ANSWERS.get(told.get("subscribe", "")),
     )
 
 

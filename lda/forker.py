@@ -20,10 +20,12 @@ from typing import NoReturn
 from lda import wire
 from lda.execute import Done
 from lda.local import Job, Settings, deliver
+from lda.mbox import make_inbox
 from lda.room import check_room
 from lda.script_places import places
 from lda.script_store import Snapshot, snapshot
 from lda.scripts import Shelf
+from lda.store import layout_of
 from lda.users import User
 from tamis.errors import ConfigError, StatusError, TempFail
 from tamis.mail.message import Message, Spool
@@ -165,6 +167,7 @@ def _delivery(engine: socket.socket, settings: Settings) -> bytes:
     head, message_bytes = _head(engine)
     user = wire.decode_job(head, Message(b"")).user
     site = _site(user, settings)
+    _make_inbox(user, settings)
     become(user)
     job = wire.decode_job(head, _message(engine, message_bytes))
     return wire.encode_done(deliver(job, settings, Shelf(site=site)))
@@ -191,6 +194,14 @@ def _head(engine: socket.socket) -> tuple[bytes, int]:
 def _site(user: User, settings: Settings) -> Snapshot:
     """The site's scripts, which the user need not be able to read."""
     return snapshot(places(user, settings.sieve).site(), user, settings.sieve.limits.script_bytes)
+
+
+def _make_inbox(user: User, settings: Settings) -> None:
+    """What only root can make of a user's mail store."""
+    location = layout_of(user, settings.maildir, settings.quota).location
+    if location.mbox is not None:
+        with suppress(OSError):  # the delivery will see what is missing
+            make_inbox(location.path, user.uid)
 
 
 def _message(engine: socket.socket, size_bytes: int) -> Message:

@@ -64,19 +64,32 @@ def deliver(job: Job, settings: Settings, shelf: Shelf | None = None) -> Done:
     """Deliver. *shelf*: what deliveries share. Raises TempFail; then nothing has been delivered."""
     shelf = shelf or Shelf()
     layout = shelf.layout(job.user, settings.maildir, settings.quota)
-    root = job.user.home if layout.location.mbox else layout.location.path
-    with Attempt.open(root, identify(job.envelope, job.message), since=booted()) as attempt:
+    with Attempt.open(_notes(job, layout), identify(job.envelope, job.message), since=booted()) as attempt:
         if attempt.over:
             return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before"])
-        duplicates = _duplicates(job, settings, shelf)
-        if duplicates and duplicates.seen():
+        done = _deliver_once(job, settings, shelf, layout, attempt)
+        if done.verdict.kind is Kind.PASS:
+            attempt.finish()
+        return done
+
+
+def _deliver_once(job: Job, settings: Settings, shelf: Shelf, layout: Layout, attempt: Attempt) -> Done:
+    """Unless the message came to the user before, where that is an option."""
+    duplicates = _duplicates(job, settings, shelf)
+    if duplicates is None:
+        return _deliver(job, settings, shelf, layout, attempt)
+    with duplicates.alone(_notes(job, layout)):
+        if duplicates.seen():
             return Done(Verdict(Kind.PASS, "2.0.0", "Delivered"), ["delivered before: same Message-ID"])
         done = _deliver(job, settings, shelf, layout, attempt)
         if done.verdict.kind is Kind.PASS:
-            if duplicates:
-                duplicates.remember()
-            attempt.finish()
+            duplicates.remember()
         return done
+
+
+def _notes(job: Job, layout: Layout) -> Path:
+    """The directory where attempts are noted."""
+    return job.user.home if layout.location.mbox else layout.location.path
 
 
 def _duplicates(job: Job, settings: Settings, shelf: Shelf) -> Duplicates | None:

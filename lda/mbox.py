@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Self
 
 from lda.copies import Wanted, Written
-from lda.directories import open_below, open_root, opened
+from lda.directories import CREATE, open_below, open_root, opened
 from lda.folders import BadMailbox
 from lda.writing import write_all
 
@@ -176,6 +176,22 @@ class Mbox:
             raise BadMailbox("the mailbox does not exist") from None
         except (NotADirectoryError, IsADirectoryError):
             raise BadMailbox("the mailbox is no file") from None
+
+
+def make_inbox(path: Path, uid: int) -> None:
+    """The empty mbox *path* of a user who may not make it: in a directory like /var/mail, which a group may write
+    (Debian's policy 11.6). For root; where it is not such a directory, nothing is done. Raises OSError."""
+    if path.exists() or any(above.lstat().st_uid for above in path.parents):
+        return  # a directory of the user's, or a link in one, leads wherever the user likes
+    with ExitStack() as stack:
+        above = opened(stack, open_root(path.parent, create=False))
+        found = os.fstat(above)
+        if found.st_mode & 0o022 != 0o020:
+            return
+        with suppress(FileExistsError):
+            fd = opened(stack, os.open(path.name, CREATE, 0o600, dir_fd=above))
+            os.fchown(fd, uid, found.st_gid)
+            os.fchmod(fd, 0o660)
 
 
 def _flags(want: Wanted) -> bytes:

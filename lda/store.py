@@ -132,8 +132,8 @@ class MailStore:
             self._mailboxes = Maildir(location.path, hostname, store, tell)
         self._naming = layout.naming
         self._special_use = layout.special_use
-        self._create = config.autocreate or envelope.create
-        self._subscribe = config.autosubscribe or envelope.subscribe
+        self._create = config.autocreate if envelope.create is None else envelope.create
+        self._subscribe = config.autosubscribe if envelope.subscribe is None else envelope.subscribe
         self._attempt = attempt
         self._tell = tell
         self._virtual = quota.virtual_sizes

@@ -21,6 +21,8 @@ from tamis.errors import PermFail, StatusError, TempFail
 from tamis.mail.message import Message
 from tamis.verdict import Kind, Verdict
 
+_OPEN = {"create", "subscribe"}  # what the caller may leave to the configuration
+
 
 def encode_job(job: Job) -> bytes:
     """Everything but the message."""
@@ -88,7 +90,9 @@ def _envelope(told: dict[str, Any]) -> Envelope:
         deadline=None if deadline is None else datetime.fromisoformat(_text(deadline)),
     )
     plain = {name: value for name, value in told.items() if name != "terms"}
-    if not all(isinstance(value, str | bool) for value in plain.values()):
+    if not all(
+        isinstance(value, str | bool) or (value is None and name in _OPEN) for name, value in plain.items()
+    ):
         raise TypeError("not an envelope")
     return Envelope(**plain, terms=asked)
 

@@ -24,7 +24,12 @@ from tamis.journal import Journal
 from tamis.log import Log
 from tamis.service import Life
 from tamis.service.accept import Acceptor
+from tamis.service.descriptors import room_for
 from tamis.service.prefork import parent_watched, run_worker
+
+# Files that may be open:
+A_DELIVERY = 64  # folders, copies, locks, a spool file, a program's pipes
+OTHERS = 256  # listeners, databases, hand-offs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +85,11 @@ class Worker:
     async def live(self, life: Life) -> None:
         """Serve until it is time to stop."""
         config = self._root.lda
+        reserved = config.deliveries * A_DELIVERY + OTHERS
         limits = Limits(
             hostname=self._root.hostname or socket.getfqdn(),
             idle_s=config.idle,
-            max_connections=config.connections,
+            max_connections=room_for(config.connections, reserved, self._log),
             max_message_bytes=config.max_message,
             trusted=config.xclient_from,
         )

@@ -7,7 +7,6 @@ when it is imported whether it counts for several processes, so that is known be
 
 from __future__ import annotations
 
-import resource
 import shutil
 import socket
 import sys
@@ -51,7 +50,6 @@ what was asked and ends.
 """
 
 PROGRAM = "tamis-policyd"
-SPARE_DESCRIPTORS = 64  # log, journal, database, metrics port and its connections
 
 
 def main() -> int:
@@ -110,7 +108,6 @@ def _serve(args: argparse.Namespace, root: Root, checks: tuple[Configured, ...],
     notifier = Notifier.from_environment()
     listeners = _listeners(root, log)
     drop_privileges(root.policyd.user)
-    _allow_descriptors(root.policyd.connections, log)
     with serving_metrics("policyd", root.policyd.metrics, log):
         run(lambda life: program.live(life, checks, listeners), log, notifier)
 
@@ -150,7 +147,6 @@ def _lead(args: argparse.Namespace, root: Root, log: Log, directory: Path) -> No
     listeners = _listeners(root, log)
     hand_over(directory, config.user)
     drop_privileges(config.user)
-    _allow_descriptors(config.connections, log)
     parent = Parent(
         package="policyd",
         flags=[f"--inherited={','.join(str(listener.fileno()) for listener in listeners)}"],
@@ -174,17 +170,6 @@ def _listeners(root: Root, log: Log) -> tuple[socket.socket, ...]:
     return open_listeners(
         "policyd", config.listen, log, activation, mode=config.mode, owner=config.user, group=config.group
     )
-
-
-def _allow_descriptors(connections: int, log: Log) -> None:
-    """Each peer is a file descriptor, and 1,024 is what most systems give."""
-    wanted = connections + SPARE_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("fewer connections than configured: raise LimitNOFILE", limit=hard, wanted=wanted)
 
 
 if __name__ == "__main__":

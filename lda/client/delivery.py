@@ -34,7 +34,10 @@ def _deliver(options: dict[str, str]) -> tuple[int, str]:
     """Status and text of the delivery, by the engine or by ourselves."""
     _signal.setitimer(_signal.ITIMER_REAL, _deadline(options))
     parent = posix.getppid()
-    message, file = _read(options.get("file", ""))
+    try:
+        message, file = _read(options.get("file", ""))
+    except OSError as exc:
+        raise Refusal("The message could not be read: " + (exc.strerror or "no reason is known")) from None
     if posix.getppid() != parent:  # pipe(8) has no mark for the end: what a killed one wrote looks whole
         raise Refusal("The sending process went away, the message may be cut")
     head = message[:4096]
@@ -107,8 +110,8 @@ def _hand_over(
             engine.sendall(memoryview(message)[start:])
         else:
             _send_with(engine, line + b" fd:%d\n" % start + raw, file)
-    except OSError:
-        pass  # it may have answered without reading all; and if not, there is no whole answer either
+    except OSError:  # it may have answered without reading all; and if not, there is no whole answer either
+        _say_no_more(engine)
     reply = b""
     while reply[-1:] != b"\n" and len(reply) < MAX_REPLY_BYTES and (piece := _heard(engine)):
         reply += piece
@@ -122,6 +125,14 @@ def _send_with(engine: "_socket.socket", data: bytes, file: int) -> None:
     """Send *data*, and with it the descriptor *file*."""
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, file.to_bytes(4, sys.byteorder))
     engine.sendall(data[engine.sendmsg([data], [rights]) :])
+
+
+def _say_no_more(engine: "_socket.socket") -> None:
+    """An engine that is still there shall not wait for the rest."""
+    try:
+        engine.shutdown(_socket.SHUT_WR)
+    except OSError:
+        return  # it has gone
 
 
 def _heard(engine: "_socket.socket") -> bytes:

@@ -22,6 +22,10 @@ _FLAGS = "ek"
 # What local(8) tells mailbox_command, where no option does.
 _LOCAL = {"sender": b"SENDER", "recipient": b"RECIPIENT", "original_recipient": b"ORIGINAL_RECIPIENT"}
 _SETTINGS = {"lda_mailbox_autocreate": "create", "lda_mailbox_autosubscribe": "subscribe"}
+_USAGE = (
+    "tamis-lda [-ek] [-a address] [-c file] [-d user] [-f sender] [-m mailbox] [-o setting] [-p file]"
+    " [-r recipient] [--queue-id=id] [--engine=socket] [--deadline=seconds] < message: see tamis-lda(8)"
+)
 _ENVELOPE = (
     "user",
     "sender",
@@ -46,8 +50,12 @@ def parse(arguments: list[str]) -> dict[str, str]:
         word = rest.pop()
         if word == "--" and not rest:
             break
-        if word[:1] == "-" and word[1:] and not word[1:].strip(_FLAGS):
-            continue
+        if word[:1] == "-" and word[1:2] and word[1] in _FLAGS:  # as in -ek, or -ed user
+            word = "-" + word[1:].lstrip(_FLAGS)
+            if word == "-":
+                continue
+        if word in {"-h", "--help"}:
+            raise Refusal(_USAGE)  # nothing is delivered, so this is no success
         name, value = _option(word)
         if value is None:
             value = _next(rest, word)

@@ -270,9 +270,9 @@ static void send_request(int engine, int file)
     size_t start = end ? end + 1 - message : 0, length = envelope(words);
     int width = sprintf(line, "tamis-lda/1 %zu %zu", length, size - start);
     width += file < 0 ? sprintf(line + width, "\n") : sprintf(line + width, " fd:%zu\n", start);
-    if (send_head(engine, line, width, file) && send_all(engine, words, length, file < 0 && size > start ? MSG_MORE : 0) &&
-        file < 0)
-        send_all(engine, message + start, size - start, 0);
+    if (!send_head(engine, line, width, file) || !send_all(engine, words, length, file < 0 && size > start ? MSG_MORE : 0) ||
+        (file < 0 && !send_all(engine, message + start, size - start, 0)))
+        shutdown(engine, SHUT_WR); /* an engine that is still there shall not wait for the rest */
 }
 
 /* "5.7.1 text": three numbers of at most three digits, a blank, printable text. */

@@ -114,7 +114,7 @@ class HandoffServer:
 
     async def _deliver(self, uid: int, handoff: Handoff, message: Message) -> bytes:
         delivery = self._delivery()
-        envelope = from_handoff(handoff.envelope, message.headers)
+        envelope = from_handoff(handoff.envelope, message.headers, delivery.delimiter)
         found = delivery.known(envelope.user)
         if uid not in self._trusted:
             found = found or await delivery.find(envelope.user)

@@ -58,6 +58,7 @@ class Users:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         names = names or [f"database {number}" for number in range(1, len(sources) + 1)]
+        self.delimiter = delimiter
         self._sources = tuple(zip(names, sources, strict=True))
         self._rewriting = rewriting or Rewriting(delimiter=delimiter)
         self._log = log

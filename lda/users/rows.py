@@ -8,7 +8,7 @@ still there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +22,7 @@ MAX_VALUE_CHARS = 8192  # a line of Dovecot's auth protocol
 _MAX_ID = 2**32 - 2
 
 _HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_VARIABLE = re.compile(r"%(?:\{(user|username|domain|home)\}|([undh%]))")
+_VARIABLE = re.compile(r"%(?:\{([^{}]*)\}|([LU]?)([a-z%])|)")
 _HARMLESS_OPTIONS = {"INDEX", "INDEXPVT", "VOLATILEDIR"}
 _LAYOUTS = {"maildir++", "fs"}
 
@@ -98,7 +98,7 @@ def _expanded(location: str, user: User) -> str:
     """*location* with Dovecot's ``~`` and ``%`` variables."""
     if location == "~" or location.startswith("~/"):
         location = str(user.home) + location[1:]
-    return _VARIABLE.sub(lambda m: _variable(m[1] or m[2], user), location)
+    return _VARIABLE.sub(lambda match: _variable(match, user), location)
 
 
 def located(text: str, user: User) -> Path:
@@ -125,12 +125,23 @@ def expand(template: str, user: User) -> str:
     return template.format(home=user.home, user=user.name, local=local, domain=domain)
 
 
-def _variable(name: str, user: User) -> str:
+def _variable(match: re.Match[str], user: User) -> str:
+    """``%u``, ``%Ld``, ``%{domain}``, ``%{user | domain | lower}``. One that we do not know must not become a directory
+    that all users share: raises TempFail 4.3.5."""
     local, domain = split_name(user.name)
-    return {
+    home = str(user.home)
+    values = {
         "u": user.name, "user": user.name, "n": local, "username": local,
-        "d": domain, "domain": domain, "h": str(user.home), "home": str(user.home), "%": "%",
-    }[name]  # fmt: skip
+        "d": domain, "domain": domain, "h": home, "home": home, "%": "%",
+    }  # fmt: skip
+    name, *filters = [word.strip() for word in (match[1] or "").split("|")]
+    value = values.get(name or match[3] or "")
+    for word in [*filters, *filter(None, [match[2]])]:
+        change = _FILTERS.get(word)
+        value = change(value) if change and value is not None else None
+    if value is None:
+        raise TempFail("4.3.5", "The mailbox has a variable that is not supported")
+    return value
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -154,3 +165,13 @@ def _id(text: str, default: int | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _MAX_ID):
         raise TempFail("4.3.5", "The user database gives no uid or gid that mail can be delivered as")
     return int(text)
+
+
+_FILTERS: dict[str, Callable[[str], str]] = {
+    "L": str.lower,
+    "lower": str.lower,
+    "U": str.upper,
+    "upper": str.upper,
+    "username": lambda value: split_name(value)[0],
+    "domain": lambda value: split_name(value)[1],
+}

@@ -21,7 +21,7 @@ import pytest
 from lda import mbox
 from lda.copies import Wanted
 from lda.folders import BadMailbox
-from lda.mbox import Mbox
+from lda.mbox import Mbox, make_inbox
 from tests.lda.home import HEAD, RAW, Home
 
 
@@ -228,3 +228,20 @@ def test_a_whole_delivery_goes_there(tmp_path: Path) -> None:
     assert home.deliver(RAW, queue_id="Q1", **places).actions == ["delivered before"]
     for path in (tmp_path / "u", home.path / "mail" / "Lists" / "a"):
         assert path.read_bytes().partition(b"\n")[2] == HEAD + RAW + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    "why", ["no group may write", "everybody may write", "not root's", "below not root's", "a link"]
+)
+def test_root_makes_no_mbox_where_a_user_could_lead_it_astray(tmp_path: Path, why: str) -> None:
+    spool = tmp_path / "above" / "spool"
+    spool.mkdir(parents=True)
+    spool.chmod({"no group may write": 0o755, "everybody may write": 0o777}.get(why, 0o2775))
+    inbox = spool / "u"
+    if os.getuid() == 0 and why.endswith("not root's"):
+        os.chown(spool if why == "not root's" else spool.parent, 65534, -1)
+    elif why == "a link":
+        inbox.symlink_to(tmp_path / "elsewhere")
+    make_inbox(inbox, os.getuid())
+    assert [path.name for path in spool.iterdir()] == (["u"] if why == "a link" else [])
+    assert not (tmp_path / "elsewhere").exists()

@@ -251,13 +251,30 @@ def test_root_delivers_as_the_user_with_no_right_of_roots() -> None:
 
 
 @needs_root
+def test_the_first_message_of_a_user_with_an_mbox_makes_it() -> None:
+    """As Debian's policy has it below /var/mail, where users may make no files."""
+    with make_site("root") as site:
+        spool = site.path / "spool"
+        spool.mkdir()
+        spool.chmod(0o2775)
+        where = f'location = "{spool}/{{local}}"\nmbox_folders = "{{home}}/mail"'
+        site.configure('user = ""', other=f"[lda.maildir]\n{where}")
+        site.start()
+        for _ in range(2):
+            assert site.lda("-f", "s@a", "-d", "u@b") == (0, "")
+        found = (spool / "u").stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (UID, spool.stat().st_gid, 0o660)
+        assert (spool / "u").read_bytes().count(b"\nSubject: x\n\nbody\n") == 2
+
+
+@needs_root
 def test_a_child_that_hangs_defers_and_the_engine_goes_on() -> None:
     with make_site("root") as site:
         sleeper = site.path / "sleeper"
-        sleeper.write_text("#!/bin/sh\nexec sleep 3\n")
+        sleeper.write_text("#!/bin/sh\nexec sleep 20\n")
         sleeper.chmod(0o755)
         other = f'[lda.submit]\ncommand = ["{sleeper}", "{{recipient}}"]'
-        site.configure('user = ""', 'deadline = "300ms"', other=other)
+        site.configure('user = ""', 'deadline = "2s"', other=other)
         (site.mail / "u").mkdir()
         (site.mail / "u" / ".dovecot.sieve").write_text('redirect "x@y";')
         site.start()

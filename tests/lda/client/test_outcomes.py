@@ -225,6 +225,24 @@ def test_an_engine_that_hangs_defers_at_the_deadline(tmp_path: Path, reads: bool
     assert end == (75, b"4.3.0 The delivery took too long, try again later\n")
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_an_engine_does_not_wait_for_what_could_not_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_for_the_end(peer: socket.socket) -> None:
+        while peer.recv(65536):
+            pass
+
+    fault = ["-f", "-o", "/dev/null", "-e", "inject=sendto,sendmsg:error=EIO:when=1"]
+    monkeypatch.setitem(HOW, "disturbed", ["strace", *fault, *HOW["under test"]])
+    waiting = Engine(tmp_path / "lda.sock", wait_for_the_end)
+    try:
+        end = lda(tmp_path, "-f", "s@a", "-d", "u@b", "--deadline", "50", how="disturbed")
+    finally:
+        waiting.close()
+    assert end == (75, b"4.3.0 The delivery engine went away, try again later\n")
+
+
 MISTAKES = [
     ["--bad"],
     ["-x"],
@@ -238,6 +256,9 @@ MISTAKES = [
     ["-d", "u@b", "--deadline", "soon"],
     ["-d", "u@b", "-p", "/nonexistent"],
     ["--user"],
+    ["-"],
+    ["-ex"],
+    ["--help"],
 ]
 
 
@@ -336,6 +357,25 @@ def test_a_file_may_be_delivered(tmp_path: Path, engine: Callable[[bytes], Engin
     (tmp_path / "mail").write_bytes(MESSAGE)
     assert lda(tmp_path, "-d", "u@b", "-p", str(tmp_path / "mail"), message=b"") == (0, b"")
     assert resident.requests[0][1] == MESSAGE
+
+
+def test_a_file_that_is_not_there_is_told_by_that(tmp_path: Path) -> None:
+    end = lda(tmp_path, "-d", "u@b", "-p", str(tmp_path / "mail"))
+    assert end == (75, b"4.3.0 The message could not be read: No such file or directory\n")
+
+
+def test_options_without_argument_may_stand_before_another(
+    tmp_path: Path, engine: Callable[[bytes], Engine]
+) -> None:
+    resident = engine(b"0 \n")
+    assert lda(tmp_path, "-ekd", "u@b", "-kefs@a") == (0, b"")
+    assert resident.requests[0][0] == {"user": "u@b", "sender": "s@a"}
+
+
+def test_who_asks_for_help_is_told_the_options(tmp_path: Path) -> None:
+    status, text = lda(tmp_path, "--help")
+    assert status == 75
+    assert text.startswith(b"4.3.0 tamis-lda [-ek] [-a address] ")
 
 
 def test_octets_in_addresses_survive(tmp_path: Path, engine: Callable[[bytes], Engine]) -> None:

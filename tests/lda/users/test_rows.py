@@ -71,6 +71,8 @@ LOCATIONS = [
     ("maildir:/srv/%u:INDEX=/tmp/x", "/srv/u@b.example"),
     ("maildir:%h/M:LAYOUT=Maildir++", "/home/u/M"),
     ("maildir:/srv/%{domain}/%{username}/%%", "/srv/b.example/u/%"),
+    ("maildir:/srv/%Ld/%Un", "/srv/b.example/U"),
+    ("maildir:/srv/%{user | domain | upper}/%{user|username}", "/srv/B.EXAMPLE/u"),
 ]
 
 
@@ -78,6 +80,12 @@ LOCATIONS = [
 def test_where_the_mail_is(mail: str, path: str) -> None:
     user = User(name=USER.name, home=USER.home, uid=1, gid=1, mail=mail)
     assert location_of(user, "{home}/Maildir").path == Path(path)
+
+
+@pytest.mark.parametrize("variable", ["%x", "%1n", "%Mu", "%", "%{nobody}", "%{user | md5}", "%{}", "%L"])
+def test_an_unknown_variable_is_no_directory_that_all_users_share(variable: str) -> None:
+    with pytest.raises(TempFail):
+        location_of(User(name=USER.name, home=USER.home, uid=1, gid=1, mail=f"maildir:/srv/{variable}"), "")
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,9 @@ class TestPostgres:
     def test_a_slow_query_is_temporary_in_time_and_holds_one_place(self, postgres: Postgres) -> None:
         slow = self.config(
             postgres,
-            query="SELECT home, uid, gid FROM users, pg_sleep(CASE :local WHEN 'alice' THEN 1.5 ELSE 0 END)"
+            query="SELECT home, uid, gid FROM users, pg_sleep(CASE :local WHEN 'alice' THEN 2.5 ELSE 0 END)"
             " WHERE address = :user",
-            timeout=Duration(0.5),
+            timeout=Duration(1.0),
             connections=2,
         )
         answers = lookup(slow, KNOWN, "off@b.example")
@@ -222,7 +222,7 @@ class TestPostgres:
         """It accepts connections, for the kernel does, and says nothing."""
 
         async def run() -> None:
-            source = Sql(self.config(postgres, timeout=Duration(0.3), connections=1))
+            source = Sql(self.config(postgres, timeout=Duration(1.0), connections=1))
             assert await source.lookup(KNOWN)
             os.kill(postgres.process.pid, signal.SIGSTOP)
             children = [int(pid) for pid in children_of(postgres.process.pid)]
@@ -243,7 +243,7 @@ class TestPostgres:
                     continue
             await source.close()
 
-        asyncio.run(asyncio.wait_for(run(), 20))
+        asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def children_of(pid: int) -> list[str]:
