@@ -27,6 +27,9 @@ EX_CONFIG = 78
 # RFC 5321 section 4.5.3.1.5: a reply line holds 512 octets with code, status and CRLF.
 MAX_TEXT_BYTES = 480
 
+# What a peer that reads no enhanced status shall understand of a full mailbox and a message too large (RFC 5321 4.2.3).
+_CODES = {"4.2.2": 452, "5.2.2": 552, "5.3.4": 552}
+
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _STATUS_AND_TEXT = re.compile(r"(?:([245]\.\d{1,3}\.\d{1,3})(?!\S))?\s*(.*)", re.ASCII)
 _LINE_ENDS = re.compile(r"[\r\n]+")
@@ -106,17 +109,21 @@ def exit_status(verdict: Verdict) -> int:
 
 def smtp_reply(verdict: Verdict) -> str:
     """``code x.y.z text`` without CRLF, for SMTP and LMTP."""
-    return f"{TABLE[verdict.kind].code} {sentence(verdict)}"
+    return f"{_code(verdict)} {sentence(verdict)}"
 
 
 def long_reply(verdict: Verdict, *, utf8: bool = False) -> str:
     """As `smtp_reply`; a text of several lines is a reply of several (RFC 5321 section 4.2.1), with CRLF between
     them. utf8: the peer speaks SMTPUTF8."""
-    code, status = TABLE[verdict.kind].code, status_of(verdict)
+    code, status = _code(verdict), status_of(verdict)
     texts = [_line(text, utf8) for text in verdict.text.strip("\n").split("\n")]
     texts[-1] = texts[-1] or verdict.kind.value
     first = "".join(f"{code}-{status} {text}\r\n" for text in texts[:-1])
     return f"{first}{code} {status} {texts[-1]}"
+
+
+def _code(verdict: Verdict) -> int:
+    return _CODES.get(status_of(verdict), TABLE[verdict.kind].code)
 
 
 def _line(text: str, utf8: bool) -> str:

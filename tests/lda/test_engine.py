@@ -188,7 +188,7 @@ class TestLmtp:
             async with one.lmtp() as client:
                 await client.say("LHLO x")
                 replies = await client.send(b"x\n" * 1000, "s@a", "u1@b", "u2@b")
-                assert [r[:9] for r in replies[2:]] == ["550 5.3.4"] * 2
+                assert [r[:9] for r in replies[2:]] == ["552 5.3.4"] * 2
                 assert (await client.send(RAW, "s@a", "u1@b"))[-1].startswith("250 2.0.0")
 
         play(tmp_path, story, max_message_bytes=1000)

@@ -14,6 +14,7 @@ from tamis.outcome import (
     clean,
     exit_status,
     from_exception,
+    long_reply,
     sentence,
     smtp_reply,
     status_of,
@@ -67,6 +68,21 @@ def test_a_reply_is_one_line_of_smtp_with_a_status_of_its_class_and_never_bare(
     assert match is not None
     assert match[1] == match[2]
     assert len(reply) + 2 <= 512
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reply"),
+    [
+        (defer("4.2.2", "x"), "452 4.2.2 x"),
+        (reject("5.2.2", "x"), "552 5.2.2 x"),
+        (reject("5.3.4", "x"), "552 5.3.4 x"),
+        (defer("5.2.2", "x"), "451 4.3.0 x"),
+        (reject("5.1.1", "x"), "550 5.1.1 x"),
+    ],
+)
+def test_a_full_mailbox_has_a_code_of_its_own(verdict: Verdict, reply: str) -> None:
+    """For those who read no enhanced status (RFC 5321 section 4.2.3), in a reply of one line and of several."""
+    assert smtp_reply(verdict) == long_reply(verdict) == reply
 
 
 @pytest.mark.parametrize(
