@@ -27,6 +27,8 @@ KeyName = Literal[
     "helo_name",
     "country",
     "asn",
+    "policy_context",
+    "everybody",
 ]
 Reader = tuple[Callable[[Transaction], str], bool]  # what it reads, and whether the client may leave it empty
 
@@ -39,6 +41,8 @@ _KEYS: dict[KeyName, Callable[[Transaction], str]] = {
     "recipient_domain": lambda txn: domain_of(txn.recipient),
     "client_address": lambda txn: txn.client_address,
     "helo_name": lambda txn: txn.helo_name,
+    "policy_context": lambda txn: txn.policy_context,
+    "everybody": lambda _: "everybody",
 }
 
 # What the remote side may leave empty at will: in a combination that must not lift the limit.
@@ -52,10 +56,18 @@ _NOTHING = "<>"
 
 
 def readers(
-    names: Sequence[KeyName], ipv4_prefix: int = 24, ipv6_prefix: int = 64, geoip: Sequence[str] = ()
+    names: Sequence[KeyName],
+    ipv4_prefix: int = 24,
+    ipv6_prefix: int = 64,
+    geoip: Sequence[str] = (),
+    delimiters: str = "",
 ) -> tuple[Reader, ...]:
-    """What reads the attributes *names*. A MaxMind file that cannot be opened is one of `geo_problems`."""
+    """What reads the attributes *names*; *delimiters* begin extensions of senders and recipients. A MaxMind file that
+    cannot be opened is one of `geo_problems`."""
     keys = dict(_KEYS)
+    if delimiters:
+        keys["sender"] = lambda txn: mailbox(txn.sender, delimiters)
+        keys["recipient"] = lambda txn: mailbox(txn.recipient, delimiters)
     keys["client_network"] = lambda txn: txn.client_network(ipv4_prefix, ipv6_prefix)
     if not OF_GEOIP.isdisjoint(names):
         known = [found for path in geoip if isinstance(found := _geo(path), Geo)]
@@ -100,6 +112,13 @@ def identity(parts: Sequence[Reader], txn: Transaction) -> str:
             return ""
         words.append(word(value))
     return "|".join(words)
+
+
+def mailbox(address: str, delimiters: str) -> str:
+    """*address* without its extension: whoever may choose one shall not have a counter for each."""
+    local, at, domain = address.rpartition("@")
+    ends = [end for mark in delimiters if (end := local.find(mark, 1)) > 0]
+    return f"{local[: min(ends)]}{at}{domain}" if ends else address
 
 
 def word(value: str) -> str:

@@ -17,13 +17,34 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formatdate, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
 from tamis.mta import Mta
 from tamis.placeholders import filled
 
 _MAX_VALUE_CHARS = 200
+
+
+class Told(Protocol):
+    """What channels need of a notice. account: whom it is about. now: seconds since the epoch."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def now(self) -> float: ...
+
+    def words(self) -> dict[str, str]:
+        """What stands for each placeholder."""
+        ...
+
+    def as_json(self) -> bytes:
+        """The body for a webhook."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +125,7 @@ class Mail:
 
     name: ClassVar[str] = "mail"
 
-    def message(self, notice: Notice) -> EmailMessage:
+    def message(self, notice: Told) -> EmailMessage:
         """The mail about *notice*."""
         words = notice.words()
         message = EmailMessage(policy=SMTP)
@@ -118,7 +139,7 @@ class Mail:
         message.set_content(filled(self.text, words, _MAX_VALUE_CHARS), cte="quoted-printable")
         return message
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notice: Told) -> None:
         """Give it to the MTA. Raises where it was not taken."""
         mta = Mta(self.server, self.command, self.timeout_s)
         mta.send(self.message(notice).as_bytes(), "", self.recipient, notice.hostname)
@@ -134,7 +155,7 @@ class Webhook:
 
     name: ClassVar[str] = "webhook"
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notice: Told) -> None:
         """Post it. Raises for any answer but 2xx."""
         parts = urlsplit(self.url)
         assert parts.hostname is not None  # the configuration does not load otherwise

@@ -1,4 +1,5 @@
-"""notices - an account has reached a stage: the admin, the user and a webhook are told, beside the mail's way.
+"""notices - an account has reached a stage, or a limit: the admin, the user and a webhook are told, beside the mail's
+way.
 
     [policyd.checks.outbound.notices]
     admin = ["postmaster@example.org"]
@@ -15,13 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from policyd.notice_channels import Mail, Notice, Webhook
+from policyd.notice_channels import Mail, Notice, Told, Webhook
 from tamis import metrics
 from tamis.check import Services
 from tamis.clients import LOOPBACK, address, within
@@ -65,19 +66,15 @@ MAX_TEXT_CHARS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticesConfig:
-    """Who is told, from which stage on, and in which words."""
+class Telling:
+    """Who is told, and how. What it is about, and in which words, is its heirs'."""
 
     admin: tuple[str, ...] = option((), "mail addresses of those who look after accounts")
-    admin_from: StageName = option("warn", "the first stage that they are told of")
-    admin_subject: str = option("[{hostname}] {account}: {stage}", "of their mail")
-    admin_text: str = option(
-        ADMIN_TEXT, "their mail; placeholders " + " ".join(f"{{{p}}}" for p in Notice.WORDS)
-    )
+    admin_subject: str = option("", "of their mail")
+    admin_text: str = option("", "their mail")
     user: str = option("", 'address of the user, "{account}" or "{account}@example.org"; empty: no mail')
-    user_from: StageName = option("hold", "the first stage that he is told of")
-    user_subject: str = option("Mail from your account is held back", "of his mail")
-    user_text: str = option(USER_TEXT, "his mail; the same placeholders")
+    user_subject: str = option("", "of his mail")
+    user_text: str = option("", "his mail")
     mail_from: str = option("", "address in From; empty: postmaster@ our hostname. The envelope has none")
     server: str = option("inet:127.0.0.1:25", "an MTA that takes the mail over SMTP; empty: command")
     command: tuple[str, ...] = option(
@@ -87,9 +84,14 @@ class NoticesConfig:
     webhook: str = option(
         "", "an https URL that gets a JSON object by POST; http on this host only", secret=True
     )
-    webhook_from: StageName = option("warn", "the first stage that it is told of")
     webhook_secret: Secret | None = option(None, "Tamis-Signature: sha256=HMAC of the body, made with it")
     timeout: Duration = option(Duration(10.0), "for one attempt, of four", at_least=0.1, at_most=60)
+
+    WORDS: ClassVar[tuple[str, ...]] = ()  # the placeholders of subjects and texts
+
+    def told(self, notice: Told) -> Iterator[str]:
+        """Which of admin, user and webhook are told of *notice*."""
+        raise NotImplementedError
 
     def problems(self) -> Iterator[str]:
         """Addresses that are none, texts that cannot be filled in, and places that cannot be reached."""
@@ -101,7 +103,7 @@ class NoticesConfig:
         ):
             yield 'user: must be an address with {account} in it, such as "{account}"'
         for key in ("admin_subject", "admin_text", "user_subject", "user_text"):
-            yield from _text_problems(key, getattr(self, key))
+            yield from _text_problems(key, getattr(self, key), self.WORDS)
         yield from self._place_problems()
 
     def _place_problems(self) -> Iterator[str]:
@@ -110,6 +112,31 @@ class NoticesConfig:
             yield "webhook: must be https://host/path, or http:// with an address of this host"
         if self.webhook_secret and not self.webhook:
             yield "webhook_secret: there is no webhook"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticesConfig(Telling):
+    """Who is told of accounts, from which stage on, and in which words."""
+
+    admin_from: StageName = option("warn", "the first stage that they are told of")
+    admin_subject: str = option("[{hostname}] {account}: {stage}", "of their mail")
+    admin_text: str = option(
+        ADMIN_TEXT, "their mail; placeholders " + " ".join(f"{{{p}}}" for p in Notice.WORDS)
+    )
+    user_from: StageName = option("hold", "the first stage that he is told of")
+    user_subject: str = option("Mail from your account is held back", "of his mail")
+    user_text: str = option(USER_TEXT, "his mail; the same placeholders")
+    webhook_from: StageName = option("warn", "the first stage that it is told of")
+
+    WORDS: ClassVar[tuple[str, ...]] = Notice.WORDS
+
+    def told(self, notice: Told) -> Iterator[str]:
+        """See `Telling.told`."""
+        assert isinstance(notice, Notice)
+        reached = STAGE_NAMES.index(notice.stage)
+        for who in ("admin", "user", "webhook"):
+            if reached >= STAGE_NAMES.index(getattr(self, f"{who}_from")):
+                yield who
 
 
 def _may_be_posted_to(url: str) -> bool:
@@ -123,25 +150,25 @@ def _may_be_posted_to(url: str) -> bool:
     return printable and named and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
-def _text_problems(key: str, text: str) -> Iterator[str]:
+def _text_problems(key: str, text: str, words: Sequence[str]) -> Iterator[str]:
     if len(text) > MAX_TEXT_CHARS:
         yield f"{key}: is longer than {MAX_TEXT_CHARS} characters"
     if key.endswith("subject") and not (text.strip() and text.isprintable()):
         yield f"{key}: must be one line of text"
-    for name in sorted(set(_PLACEHOLDER.findall(text)).difference(Notice.WORDS)):
-        yield f"{key}: {{{name}}} is no placeholder; known are {', '.join(Notice.WORDS)}"
+    for name in sorted(set(_PLACEHOLDER.findall(text)).difference(words)):
+        yield f"{key}: {{{name}}} is no placeholder; known are {', '.join(words)}"
 
 
 @dataclass(slots=True)
 class Notices:
     """Tells those whom the configuration names. Used from one event loop at a time."""
 
-    config: NoticesConfig
+    config: Telling
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     _threads: Threads = field(default_factory=lambda: Threads(THREADS, "notice"))
 
-    def post(self, notice: Notice, services: Services) -> None:
+    def post(self, notice: Told, services: Services) -> None:
         """Send it while the caller goes on. Never raises."""
         for channel in self._channels(notice, services):
             if len(self._tasks) >= MAX_WAITING:
@@ -157,20 +184,19 @@ class Notices:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _channels(self, notice: Notice, services: Services) -> Iterator[Mail | Webhook]:
+    def _channels(self, notice: Told, services: Services) -> Iterator[Mail | Webhook]:
         config = self.config
-        reached = STAGE_NAMES.index(notice.stage)
+        told = set(config.told(notice))
         sender = config.mail_from or f"postmaster@{services.hostname}"
-        if reached >= STAGE_NAMES.index(config.admin_from):
-            for recipient in config.admin:
-                yield self._mail(sender, recipient, config.admin_subject, config.admin_text)
-        if config.user and reached >= STAGE_NAMES.index(config.user_from):
+        for recipient in config.admin if "admin" in told else ():
+            yield self._mail(sender, recipient, config.admin_subject, config.admin_text)
+        if config.user and "user" in told:
             recipient = config.user.replace("{account}", notice.account)
             if _ADDRESS.fullmatch(recipient):
                 yield self._mail(sender, recipient, config.user_subject, config.user_text)
             else:
                 services.log.warning("no address for a notice", account=notice.account)
-        if config.webhook and reached >= STAGE_NAMES.index(config.webhook_from):
+        if config.webhook and "webhook" in told:
             secret = config.webhook_secret.reveal() if config.webhook_secret else ""
             yield Webhook(config.webhook, secret, config.timeout)
 
@@ -178,7 +204,7 @@ class Notices:
         config = self.config
         return Mail(sender, recipient, subject, text, config.server, config.command, config.timeout)
 
-    async def _send(self, channel: Mail | Webhook, notice: Notice, services: Services) -> None:
+    async def _send(self, channel: Mail | Webhook, notice: Told, services: Services) -> None:
         for pause_s in (*RETRIES_S, None):
             try:
                 async with self._turn:
@@ -202,4 +228,4 @@ class Notices:
         metrics.count_notice(channel.name, "failed")
 
 
-__all__ = ["STAGE_NAMES", "Notice", "Notices", "NoticesConfig", "StageName"]
+__all__ = ["STAGE_NAMES", "Notice", "Notices", "NoticesConfig", "StageName", "Telling"]

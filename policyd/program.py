@@ -6,6 +6,7 @@ A reload builds everything anew and then changes one reference: requests that ha
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Iterable
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
-from tamis.check import Attended, Finishing, SelfTesting, Services, Succeeding
+from policyd.unasked import tell_unasked
+from tamis.check import Attended, Closing, Finishing, SelfTesting, Services, Succeeding
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -24,12 +26,16 @@ from tamis.pipeline import Pipeline
 from tamis.registry import Configured
 from tamis.service import Life
 from tamis.service.accept import Acceptor, connecting
+from tamis.service.descriptors import room_for
 from tamis.store import Store, open_store
 
 # What is fixed when the daemon starts; a change waits for a restart.
 AT_START = ("listen", "mode", "group", "user", "workers", "metrics", "idle", "connections")
 DRAIN_MARGIN_S = 1.0
 FINISH_S = 3.0
+SPARE_DESCRIPTORS = 64  # log, journal, database, metrics port and its connections
+# New objects before the collector looks for cycles: fifty requests at a time make some thousands.
+GARBAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,12 @@ class Program:
         """Serve until it is time to stop."""
         config = self._root.policyd
         pipeline = self._pipeline(self._root, checks, self._state)
-        server = PolicyServer(pipeline, self._log, config.connections, config.idle)
+        connections = room_for(config.connections, SPARE_DESCRIPTORS, self._log)
+        server = PolicyServer(pipeline, self._log, connections, config.idle)
         acceptor = Acceptor(listeners, connecting(server.connect, self._log), self._log)
         sweep = asyncio.create_task(server.sweep())
-        self._attend(checks, pipeline)
+        self._attend(checks, pipeline, server)
+        spare_collections()
         await life.until_stopped(
             lambda: load(self._path, assemble), partial(self._obey, server), f"{len(listeners)} listeners"
         )
@@ -77,6 +85,7 @@ class Program:
         await life.drain(server.drain(limit_s), limit_s + DRAIN_MARGIN_S)
         await self._finish()
         await asyncio.gather(*self._retiring)
+        await _close(self._checks, self._log)
         await self._state.store.close()
         self._state.journal.close()
 
@@ -95,14 +104,14 @@ class Program:
             old.dns if root.dns == old_root.dns else DnsResolver(root.dns),
         )
         pipeline = self._pipeline(root, checks, state)
-        succeed(self._checks, checks)
+        replaced = self._checks
+        succeed(replaced, checks)
         self._log.configure(root.log, PROGRAM)
         self._root, self._state, server.pipeline = root, state, pipeline
         for name in changed_at_start(old_root.policyd, root.policyd):
             self._log.warning("a changed option waits for a restart", option=f"policyd.{name}")
-        self._attend(checks, pipeline)
-        if state != old:
-            self._retire(old, server)
+        self._attend(checks, pipeline, server)
+        self._retire(old, replaced, server)
 
     async def _finish(self) -> None:
         """Let checks end what goes on beside the requests, for a moment."""
@@ -113,24 +122,35 @@ class Program:
         except TimeoutError:
             self._log.warning("stopped before all was told", limit_s=FINISH_S)
 
-    def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline) -> None:
-        """Beside the requests: look whether the services that checks depend on are as they should be, and let checks
-        fetch what they need."""
+    def _attend(self, checks: tuple[Configured, ...], pipeline: Pipeline, server: PolicyServer) -> None:
+        """Beside the requests: look whether what checks depend on is as it should be, other services and Postfix's
+        questions, and let checks fetch what they need."""
         self._checks = checks
         for task in self._beside:
             task.cancel()
-        self._beside = [asyncio.create_task(_self_test(checks, self._state.dns, self._log))]
+        self._beside = [
+            asyncio.create_task(_self_test(checks, self._state.dns, self._log)),
+            asyncio.create_task(tell_unasked(checks, server.asked, self._log)),
+        ]
         self._beside += [
             asyncio.create_task(_attended(each.label, each.check, pipeline.services))
             for each in checks
             if each.mode != "off" and isinstance(each.check, Attended)
         ]
 
-    def _retire(self, old: State, server: PolicyServer) -> None:
+    def _retire(self, old: State, checks: tuple[Configured, ...], server: PolicyServer) -> None:
         """Close what is in use no more, once the requests that know it have ended."""
-        task = asyncio.create_task(_close_after(set(server.tasks), old, self._state))
+        task = asyncio.create_task(_close_after(set(server.tasks), old, self._state, checks, self._log))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+def spare_collections() -> None:
+    """What the start has made lives as long as the daemon: no collection shall walk through it, and while requests are
+    answered there is little to collect."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, 10, 10)
 
 
 def changed_at_start(old: PolicydConfig, new: PolicydConfig) -> list[str]:
@@ -163,10 +183,22 @@ async def _attended(label: str, check: Attended, services: Services) -> None:
         services.log.exception("a check is attended no more", exc, check=label)
 
 
-async def _close_after(requests: set[asyncio.Task[None]], old: State, new: State) -> None:
+async def _close_after(
+    requests: set[asyncio.Task[None]], old: State, new: State, checks: tuple[Configured, ...], log: Log
+) -> None:
     if requests:
         await asyncio.wait(requests)
+    await _close(checks, log)
     if old.store is not new.store:
         await old.store.close()
     if old.journal is not new.journal:
         old.journal.close()
+
+
+async def _close(checks: tuple[Configured, ...], log: Log) -> None:
+    for each in checks:
+        if isinstance(each.check, Closing):
+            try:
+                await each.check.close()
+            except Exception as exc:  # drivers raise what they like; others must be closed all the same
+                log.exception("a check was not closed", exc, check=each.label)

@@ -15,10 +15,12 @@ from typing import cast
 from policyd.protocol import MAX_REQUEST_BYTES, PolicyProtocol, encode
 from policyd.reply import DUNNO, policy_action
 from policyd.request import Stranger, understand
+from policyd.unasked import Asked
 from tamis import metrics
 from tamis.errors import ProtocolError
 from tamis.log import Log
 from tamis.pipeline import Pipeline
+from tamis.verdict import PASS
 
 MIN_IDLE_S = 1000.0  # smtpd_policy_service_max_ttl: no Postfix keeps a connection longer by default
 HALF_REQUEST_S = 300.0  # three times smtpd_policy_service_timeout: whoever still waits is no Postfix
@@ -158,12 +160,13 @@ class PolicyServer:
     """All connections of one process, and the pipeline that judges for them.
 
     pipeline: replace it at any time; requests that have begun keep the old one. connections: the peers that
-    are there. tasks: the requests that are being answered."""
+    are there. tasks: the requests that are being answered. asked: how often, and where in the session."""
 
     def __init__(self, pipeline: Pipeline, log: Log, max_connections: int, idle_s: float) -> None:
         self.pipeline = pipeline
         self.tasks: set[asyncio.Task[None]] = set()
         self.draining = False
+        self.asked = Asked()
         self._log = log
         self._max_connections = max_connections
         self._idle_s = idle_s
@@ -203,7 +206,10 @@ class PolicyServer:
             self._note(found)
             return _DUNNO
         stage, txn = found
+        self.asked.note(stage)
         decision = await self.pipeline.run(stage, txn)
+        if decision.verdict is PASS:
+            return _DUNNO
         return encode(policy_action(decision.verdict, stage))
 
     def _note(self, stranger: Stranger) -> None:

@@ -80,6 +80,15 @@ class Finishing(Protocol):
 
 
 @runtime_checkable
+class Closing(Protocol):
+    """A check with connections of its own, to a database of tables for one."""
+
+    async def close(self) -> None:
+        """Hang up. Called when it is asked no more: after a reload that has replaced it, and at the end."""
+        ...
+
+
+@runtime_checkable
 class Succeeding(Protocol):
     """A check that goes on from what another of its kind has learnt, when the configuration is read again."""
 

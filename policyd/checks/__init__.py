@@ -16,6 +16,7 @@ from policyd.checks.ratelimit import RateLimit
 from policyd.checks.rules import Rules
 from policyd.checks.sender_login import SenderLogin
 from policyd.checks.spf import Spf
+from policyd.checks.trap import Trap
 
 CHECKS: dict[str, type[Any]] = {
     RateLimit.name: RateLimit,
@@ -30,4 +31,5 @@ CHECKS: dict[str, type[Any]] = {
     Rules.name: Rules,
     SenderLogin.name: SenderLogin,
     Lists.name: Lists,
+    Trap.name: Trap,
 }

@@ -44,6 +44,7 @@ Of = Literal[
     "sender",
     "recipient",
     "sasl_username",
+    "recipient_and_sender",
 ]
 
 MAX_VALUE_CHARS = 2048  # line_length_limit of Postfix
@@ -66,6 +67,9 @@ SUBJECTS: dict[Of, _Subject] = {
     "sender": _Subject(Kind.MAILBOX, lambda txn: (txn.sender or "<>",)),
     "recipient": _Subject(Kind.MAILBOX, lambda txn: (txn.recipient,) if txn.recipient else ()),
     "sasl_username": _Subject(Kind.MAILBOX, lambda txn: (txn.sasl_username,) if txn.sasl_username else ()),
+    "recipient_and_sender": _Subject(
+        Kind.PAIR, lambda txn: (f"{txn.recipient}|{txn.sender or '<>'}",) if txn.recipient else ()
+    ),
 }
 
 # Before these nothing is known of them, and an unknown sender would pass for the null sender.
@@ -73,6 +77,7 @@ _KNOWN_AT: dict[Of, frozenset[str]] = {
     "helo_name": frozenset({"helo", "mail", "rcpt", "data", "end_of_message", "vrfy", "etrn"}),
     "sender": frozenset({"mail", "rcpt", "data", "end_of_message"}),
     "recipient": frozenset({"rcpt", "vrfy"}),
+    "recipient_and_sender": frozenset({"rcpt"}),
 }
 
 _STAGES: dict[str, Stage] = {stage.value.lower().replace("-", "_"): stage for stage in Stage}
@@ -82,7 +87,11 @@ _STAGES: dict[str, Stage] = {stage.value.lower().replace("-", "_"): stage for st
 class Access:
     """Its fields are its options: ``[policyd.checks.NAME]`` with ``check = "access"``."""
 
-    of: Of = option("client", "what is looked up; client: its name, then its address")
+    of: Of = option(
+        "client",
+        "what is looked up; client: its name, then its address; recipient_and_sender: what a recipient thinks of a "
+        "sender, ann@example.org|spam.example",
+    )
     allow: tuple[str, ...] = option(
         (),
         'spared the checks that come after: networks, "example.org" with all below, "user@example.org", '
@@ -156,6 +165,12 @@ class Access:
                     rule, groups = found
                     return rule.verdict(answers.values_of(txn), groups)
         return PASS
+
+    async def close(self) -> None:
+        """See `Closing`."""
+        for each in self._tables:
+            if isinstance(each, StoredActions):
+                await each.table.close()
 
 
 class _Inline:

@@ -22,12 +22,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from ipaddress import ip_network
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from policyd import answers
 from policyd.checks import greylist_providers
 from policyd.checks.greylist_lists import Exempt, exempt
 from policyd.checks.greylist_providers import WELL_KNOWN, Providers
+from policyd.checks.greylist_recipients import Opted
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
 from policyd.checks.helo import is_name
@@ -62,6 +63,7 @@ class _Prepared:
     clients: Exempt
     recipients: Exempt
     domains: Exempt
+    opted: Opted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,13 @@ class Greylist:
 
     delay: Duration = option(Duration(300.0), "how long a stranger waits", at_least=1, at_most=86400)
     retry_within: Duration = option(Duration(2 * 86400.0), "a first attempt longer ago is forgotten")
+    early_penalty: Duration = option(
+        Duration(0.0),
+        "so much longer waits who comes back too early, for each time and ten times at most; not within 30 s of the "
+        "first attempt: servers try our other MX at once",
+        at_least=0,
+        at_most=86400,
+    )
     remember: Duration = option(
         Duration(36 * 86400.0), "what was let through waits no more; forgotten so long after its last message"
     )
@@ -116,6 +125,11 @@ class Greylist:
     exempt_recipient_files: tuple[Path, ...] = option(
         (), "the same in files, written as postgrey's whitelist_recipients"
     )
+    recipient_tables: tuple[str, ...] = option(
+        (),
+        "for whom strangers wait: on or off, by address and domain, in hash:/path, sql:/path, redis:/path ...",
+    )
+    unlisted: Literal["on", "off"] = option("on", "those whom no table of recipient_tables names")
     trusted_networks: tuple[Network, ...] = option(LOOPBACK, "clients that are not asked, beside logins")
     header: bool = option(True, "a message that had to wait says so in X-Greylist, once")
     reply: str = option(
@@ -129,7 +143,9 @@ class Greylist:
 
     def __post_init__(self) -> None:
         prepared = _Prepared(
-            patience=Patience(self.delay, self.retry_within, self.remember, self.known_after, GAP_S),
+            patience=Patience(
+                self.delay, self.retry_within, self.remember, self.known_after, GAP_S, self.early_penalty
+            ),
             wording=parse(REPLY if any(self._reply_problems()) else self.reply),
             clients=exempt(
                 Keys.CLIENT,
@@ -146,6 +162,7 @@ class Greylist:
                 self.exempt_recipient_files,
             ),
             domains=exempt(Keys.NAME, "exempt_domains", self.exempt_domains, "exempt_domains", ()),
+            opted=Opted(self.recipient_tables, listed_only=self.unlisted == "off"),
         )
         object.__setattr__(self, "_prepared", prepared)
         object.__setattr__(self, "_providers", Providers(greylist_providers.domains(self.providers)))
@@ -158,6 +175,7 @@ class Greylist:
             yield "exempt_domains: without spf anybody may say that he is one of them"
         for sentence in self._reply_problems():
             yield f"reply: {sentence}"
+        yield from self._prepared.opted.problems("recipient_tables", "unlisted")
         try:
             suffix_list()  # now, and not while the first client waits
         except OSError as exc:
@@ -178,7 +196,7 @@ class Greylist:
         if is_ours(txn, self.trusted_networks) or address(txn.client_address) is None:
             await self._wrote_to(txn, services)
             return PASS
-        if reason := self._exemption(txn) or await self._was_written_to(txn, services):
+        if reason := self._exemption(txn) or await self._asked_for(txn, services):
             return passed(reason=reason)
         client = await self._authorised(txn, services)
         if client and prepared.domains.holds(client):
@@ -209,7 +227,10 @@ class Greylist:
             name = _correspondent(txn.recipient)
             await services.store.greylist_client(name, services.clock(), 1, self.correspondents)
 
-    async def _was_written_to(self, txn: Transaction, services: Services) -> str:
+    async def _asked_for(self, txn: Transaction, services: Services) -> str:
+        """The same by look-ups: what the recipient wants, and whom we have written to."""
+        if self._prepared.opted and not await self._prepared.opted.waits(txn.recipient, services):
+            return "recipient_off"
         if not self.correspondents or not txn.sender:
             return ""
         known = await services.store.greylist_client(_correspondent(txn.sender), services.clock())
@@ -222,6 +243,10 @@ class Greylist:
     def succeed(self, former: Greylist) -> None:
         """See `Succeeding`: known providers stay known until they have been looked up again."""
         self._providers.take_over(former._providers)
+
+    async def close(self) -> None:
+        """See `Closing`."""
+        await self._prepared.opted.close()
 
     def client_of(self, text: str) -> str:
         """The client that an address, a network, a domain or a sender stands for, as it is named in the store.
@@ -266,9 +291,8 @@ class Greylist:
             return passed(reason="known")
         if not (answer.announce and self.header):
             return passed(reason="waited")
-        date = formatdate(services.clock())
-        value = f"delayed {round(answer.waited_s)} seconds by Tamis at {services.hostname}; {date}"
-        return passed(AddHeader(HEADER, value), reason="waited")
+        value = f"delayed {round(answer.waited_s)} seconds by Tamis at {services.hostname}; "
+        return passed(AddHeader(HEADER, value + formatdate(services.clock())), reason="waited")
 
 
 def _correspondent(mailbox: str) -> str:

@@ -57,11 +57,11 @@ def domains(entries: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def problems(entries: Iterable[str]) -> Iterator[str]:
-    """What is no domain."""
+def problems(entries: Iterable[str], key: str = "providers") -> Iterator[str]:
+    """What is no domain, in the option *key*."""
     for entry in entries:
         if entry != WELL_KNOWN and not _DOMAIN.fullmatch(entry.lower().rstrip(".")):
-            yield f'providers: {entry!r} is neither a domain nor "{WELL_KNOWN}"'
+            yield f'{key}: {entry!r} is neither a domain nor "{WELL_KNOWN}"'
 
 
 class Providers:

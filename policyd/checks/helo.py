@@ -1,6 +1,7 @@
 """helo - the name at HELO or EHLO: is it one, is it ours, does it exist, does it lead to the client?
 
-Each question is an option, ``pass`` switches it off. RFC 5321 section 4.1.4 forbids to refuse mail only because the
+Each question is an option, ``pass`` switches it off. A client that says many names one after the other is a program
+that makes them up; that question alone is the store's. RFC 5321 section 4.1.4 forbids to refuse mail only because the
 name does not lead to the client: that question is off by default. Logins and own networks are not asked.
 """
 
@@ -16,7 +17,8 @@ from policyd import answers
 from policyd.answers import WORDS, Answer
 from tamis.check import Services
 from tamis.clients import LOOPBACK, address, is_ours
-from tamis.config.schema import Network, option
+from tamis.config.schema import Duration, Network, option
+from tamis.store.accounts import Sighting
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Kind, Verdict
 
@@ -32,6 +34,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "literal_mismatch": ("7.1", "You are {client_address}, not {helo_name}"),
     "unresolvable": ("7.27", "There is no {helo_name} in DNS"),
     "mismatch": ("7.1", "{helo_name} is not the name of {client_address}"),
+    "many_names": ("7.1", "{client_address} says too many names at HELO"),
 }
 
 _STAGES = (Stage.RCPT,)
@@ -50,6 +53,11 @@ class Helo:
     literal_mismatch: str = option("reject", "an address literal that is not the client's: " + WORDS)
     unresolvable: str = option("pass", "a name without A, AAAA and MX: " + WORDS)
     mismatch: str = option("pass", "a name whose addresses are not the client's: " + WORDS)
+    many_names: str = option("pass", "more names than names_at_most from one client: " + WORDS)
+    names_at_most: int = option(5, "different names of a client in names_within", at_least=1, at_most=1000)
+    names_within: Duration = option(
+        Duration(3600.0), "over how long names are counted", at_least=60, at_most=30 * 86400
+    )
     own_names: tuple[str, ...] = option(
         (), 'more names of ours, beside hostname: "example.org", or ".example.org" for all below'
     )
@@ -77,6 +85,8 @@ class Helo:
             return PASS
         passes: list[Verdict] = []
         found = list(self._seen(txn, services.hostname))
+        if self._answers["many_names"].objects and await self._says_many(txn, services):
+            found.append("many_names")
         found += await self._looked_up(txn, services) if not found and self._asks_dns else []
         for key in found:
             verdict = self._answers[key].verdict(answers.values_of(txn), key)
@@ -84,6 +94,16 @@ class Helo:
                 return verdict
             passes.append(verdict)
         return answers.together(passes, found[0]) if found else PASS
+
+    async def _says_many(self, txn: Transaction, services: Services) -> bool:
+        """Whether this client has said too many names; counts this one. Raises TempFail from the store."""
+        client = txn.client_network(32, 64)
+        if not client or not txn.helo_name:
+            return False
+        most, within = self.names_at_most + 1, self.names_within
+        name = Sighting("names", txn.helo_name.lower().rstrip("."), within, within, most)
+        conduct = await services.store.watch(f"helo:{client}", [name], services.clock())
+        return conduct.counts[0].distinct > self.names_at_most
 
     @property
     def _asks_dns(self) -> bool:

@@ -139,6 +139,11 @@ class Lists:
             lists, writer, self.nesting, services, too_many
         )
 
+    async def close(self) -> None:
+        """See `Closing`."""
+        for directory in (self._policies, self._members, self._moderators):
+            await directory.close()
+
     def _is_near(self, writer: frozenset[str], policy: frozenset[str], lists: tuple[str, ...]) -> bool:
         """Whether the domain of the list, or one below it, is the writer's."""
         homes = {domain_of(name) for name in lists} - {""}

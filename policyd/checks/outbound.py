@@ -24,27 +24,22 @@ from typing import ClassVar
 
 from policyd import answers
 from policyd.answers import Answer
+from policyd.checks import greylist_providers, outbound_answers
+from policyd.checks.greylist_providers import Providers
+from policyd.checks.outbound_answers import PLACEHOLDERS
 from policyd.checks.outbound_signals import HOLD, LOCK, SLOW, WARN, Asked, Counts, Signals, asked
 from policyd.checks.ratelimit_windows import duration
 from policyd.keys import word
 from policyd.notices import STAGE_NAMES, Notice, Notices, NoticesConfig
 from tamis.check import Services
-from tamis.clients import address, within
+from tamis.clients import Address, address, within
 from tamis.config.schema import Duration, Network, Rate, option
 from tamis.store import Window
 from tamis.store.accounts import Conduct, Count, Settlement, Sighting, Standing
 from tamis.transaction import Stage, Transaction, domain_of
-from tamis.verdict import PASS, Kind, Verdict, passed
-
-PLACEHOLDERS = (*answers.PLACEHOLDERS, "score", "signals", "retry_after")
+from tamis.verdict import PASS, Verdict, passed
 
 SUBJECT = "outbound:"  # how the names of accounts begin in the store
-_SENTENCES = {
-    WARN: "The account sends in an unusual way",
-    SLOW: "The account sends in an unusual way, try again in {retry_after}",
-    HOLD: "The account sends in an unusual way: {signals}",
-    LOCK: "The account is locked, it sent in an unusual way; ask your postmaster",
-}
 _RATE = Rate(10, 600.0)
 _LONG_S = 1000 * 3600.0
 
@@ -94,8 +89,15 @@ class Outbound:
         1000, "recipients of an account; with so many nobody is new any more", at_least=10, at_most=5000
     )
     geoip: Path | None = option(None, "a MaxMind file of countries, for signals.countries")
+    home_countries: tuple[str, ...] = option(
+        (), 'countries that count nothing, for our users live there: "FR"'
+    )
     ignored_networks: tuple[Network, ...] = option(
         (), "clients whose place says nothing: webmail, services that log in for their users"
+    )
+    ignored_providers: tuple[str, ...] = option(
+        (),
+        "the same by the SPF records of domains, looked up beside the requests: services that fetch and send mail",
     )
     exempt: tuple[str, ...] = option((), 'accounts that are not asked about: logins, or "@example.org"')
     notices: NoticesConfig = option(NoticesConfig(), "who is told")
@@ -104,17 +106,18 @@ class Outbound:
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.RCPT, Stage.DATA})
     _prepared: _Prepared = field(init=False, repr=False, compare=False)
     _notices: Notices = field(init=False, repr=False, compare=False)
+    _providers: Providers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        made = {
-            stage: answers.answer(text, "7.1", _SENTENCES[stage]) for stage, text in self._texts().items()
-        }
+        made = outbound_answers.made(self._texts())
         lives = tuple(life or math.inf for life in self.lock_for)
         sets = asked(self.signals, self.remember, self.remember_at_most)
         exempt = frozenset(each.lower() for each in self.exempt)
         prepared = _Prepared(sets, made, _countries(self.geoip), lives, exempt)
         object.__setattr__(self, "_prepared", prepared)
         object.__setattr__(self, "_notices", Notices(self.notices))
+        of = greylist_providers.domains(self.ignored_providers)
+        object.__setattr__(self, "_providers", Providers(of))
 
     def _texts(self) -> dict[int, str]:
         return {
@@ -134,23 +137,14 @@ class Outbound:
         for name in ("recipients", "first_contacts", "awakened"):
             if getattr(self.signals, name).many > self.remember_at_most:
                 yield f"remember_at_most: is below signals.{name}.many, which is never reached"
-        yield from self._answer_problems()
+        yield from outbound_answers.problems(self._texts(), self._prepared.answers, self.stages)
+        yield from greylist_providers.problems(self.ignored_providers, "ignored_providers")
+        for each in self.home_countries:
+            if not (len(each) == 2 and each.isascii() and each.isalpha() and each.isupper()):
+                yield f"home_countries: {each!r} is no country such as FR"
         for each in self.exempt:
             if not each.strip("@"):
                 yield f"exempt: {each!r} is nobody"
-
-    def _answer_problems(self) -> Iterator[str]:
-        for stage, text in self._texts().items():
-            key = f"{STAGE_NAMES[stage - 1]}_answer"
-            yield from answers.problems(key, text, self.stages, PLACEHOLDERS)
-            wording = self._prepared.answers[stage].wording
-            kind = wording.kind if wording else Kind.PASS
-            if stage == WARN and kind is not Kind.PASS:
-                yield f'{key}: must let the mail pass: pass or "PREPEND NAME: VALUE"'
-            if stage == SLOW and kind is not Kind.DEFER:
-                yield f"{key}: must ask to come back: defer or 4NN"
-            if stage in {HOLD, LOCK} and kind is Kind.PASS:
-                yield f"{key}: must object; a stage whose score is 0 is never reached"
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Remember, count and judge. TempFail from the store is not caught: `on_error` is the admin's."""
@@ -193,14 +187,18 @@ class Outbound:
                 "failed": txn.recipient if txn.instance else "",
             }
         client = address(txn.client_address)
-        if client and not within(client, self.ignored_networks):
+        if client and not self._says_nothing(client):
             country = self._prepared.country
             values["networks"] = txn.client_network()
-            values["countries"] = country(str(client)) if country else ""
+            place = country(str(client)) if country else ""
+            values["countries"] = "" if place in self.home_countries else place
         return [
             one.sighting(values.get(name, ""), txn.instance if name == "failed" else "")
             for name, one in self._prepared.asked.items()
         ]
+
+    def _says_nothing(self, client: Address) -> bool:
+        return within(client, self.ignored_networks) or self._providers.holds(str(client))
 
     def _settlement(self, txn: Transaction) -> Settlement | None:
         if not (txn.recipient_count and txn.instance and "failed" in self._prepared.asked):
@@ -270,6 +268,14 @@ class Outbound:
         )
         if services.tells:
             self._notices.post(notice, services)
+
+    async def attend(self, services: Services) -> None:
+        """Keep the networks of `ignored_providers` fresh for as long as the check is in use."""
+        await self._providers.keep_fresh(services)
+
+    def succeed(self, former: Outbound) -> None:
+        """See `Succeeding`: providers stay known until they have been looked up again."""
+        self._providers.take_over(former._providers)
 
     async def finish(self) -> None:
         """Wait until all notices are sent or given up."""

@@ -130,8 +130,8 @@ class Quota:
             return [(f"the delivery engine says: {told.text}", "see [lda] room_from, and its log")]
         return [("the delivery engine answers", "")]
 
-    def close(self) -> None:
-        """Hang up; a check that is not used any more does so by itself after a while."""
+    async def close(self) -> None:
+        """See `Closing`. One that is asked once more all the same hangs up by itself after a while."""
         self._rooms.close()
 
 

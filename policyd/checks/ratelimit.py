@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import ClassVar, Literal
 
+from policyd import keys
+from policyd.checks.ratelimit_notices import LimitNotices, LimitTold
 from policyd.checks.ratelimit_overrides import (
     Override,
     Overrides,
@@ -32,24 +34,18 @@ from policyd.checks.ratelimit_overrides import (
     limit_problems,
     name_problems,
 )
+from policyd.checks.ratelimit_refusals import PLACEHOLDERS, REPLIES, Refusals
 from policyd.checks.ratelimit_reserve import Witness, hold_of, settles
 from policyd.checks.ratelimit_tables import TableOverrides
-from policyd.checks.ratelimit_windows import Limit, duration, zone_of
-from policyd.keys import OF_ONE_RECIPIENT, KeyName, Reader, digest, geo_problems, identity, readers
-from policyd.wording import Wording, parse, problems
+from policyd.checks.ratelimit_windows import Limit, zone_of
+from policyd.wording import parse, problems
 from tamis.check import Services
 from tamis.config.schema import Duration, option
-from tamis.store import Charge, Window
+from tamis.store import Window
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import PASS, Verdict, passed, reject
 
-PLACEHOLDERS = ("sender", "recipient", "client_address", "sasl_username", "key", "limit", "retry_after")
-
 _STAGES = {"rcpt": Stage.RCPT, "data": Stage.DATA, "end_of_message": Stage.END_OF_MESSAGE}
-_REPLIES = {
-    "defer": "DEFER_IF_PERMIT 4.7.1 Limit of {limit} reached, try again in {retry_after}",
-    "reject": "REJECT 5.7.1 Limit of {limit} reached",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,8 @@ class _Prepared:
     tables: TableOverrides
     recipients: bool
     zone: tzinfo
-    wording: Wording
-    readers: tuple[Reader, ...]
+    refusals: Refusals
+    readers: tuple[keys.Reader, ...]
     witness: Witness = field(default_factory=Witness, compare=False)
 
 
@@ -76,7 +72,7 @@ class RateLimit:
     limits: tuple[str, ...] = option(
         (), 'all of them hold: "100/1h" is regained evenly, "500/day" (hour, week, month) at its end'
     )
-    key: tuple[KeyName, ...] = option(
+    key: tuple[keys.KeyName, ...] = option(
         ("sasl_username",), "who is counted; several names count the combination"
     )
     cost: Literal["recipient", "message", "byte"] = option("recipient", "what is counted")
@@ -109,6 +105,9 @@ class RateLimit:
     exempt: tuple[str, ...] = option(
         (), "never counted: logins, domains of logins, networks, as in overrides"
     )
+    delimiters: str = option(
+        "+", "each may begin an extension: user+x@ counts as user@, as sender and as recipient; empty: none"
+    )
     ipv4_prefix: int = option(24, "of client_network", at_least=0, at_most=32)
     ipv6_prefix: int = option(64, "of client_network", at_least=0, at_most=128)
     geoip: tuple[str, ...] = option((), "MaxMind files that know country or asn: /path/GeoLite2-ASN.mmdb")
@@ -119,32 +118,35 @@ class RateLimit:
         "access(5) action in your words, instead of action; may hold "
         + " ".join(f"{{{p}}}" for p in PLACEHOLDERS),
     )
+    notices: LimitNotices = option(LimitNotices(), "who is told that a limit was reached")
 
     name: ClassVar[str] = "ratelimit"
     _prepared: _Prepared = field(init=False, repr=False, compare=False)
+    _told: LimitTold = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         base = Terms(good_limits(self.limits), self.max_recipients)
         overrides = Overrides(base, self.exempt, self.overrides)
-        reply = _REPLIES[self.action] if self.reply is None or self._reply_problems() else self.reply
+        reply = REPLIES[self.action] if self.reply is None or self._reply_problems() else self.reply
         prepared = _Prepared(
             rule=f"{self.name}:{self._rule(base.limits)[:12]}",
             stages=self._asked_at(overrides),
             overrides=overrides,
             tables=TableOverrides(self.tables),
-            recipients=not OF_ONE_RECIPIENT.isdisjoint(self.key),
+            recipients=not keys.OF_ONE_RECIPIENT.isdisjoint(self.key),
             zone=self._zone() or UTC,
-            wording=parse(reply),
-            readers=readers(self.key, self.ipv4_prefix, self.ipv6_prefix, self.geoip),
+            refusals=Refusals(parse(reply), self._zone() or UTC, bytes_=self.cost == "byte"),
+            readers=keys.readers(self.key, self.ipv4_prefix, self.ipv6_prefix, self.geoip, self.delimiters),
         )
         object.__setattr__(self, "_prepared", prepared)
+        object.__setattr__(self, "_told", LimitTold(self.notices))
 
     def _rule(self, limits: tuple[Limit, ...]) -> str:
         rates = (f"{one.count}/{one.stretch or one.period_s}" for one in limits)
         zone = [self.zone] if any(one.stretch for one in limits) else []
         prefixes = (self.ipv4_prefix, self.ipv6_prefix)
         network = [str(prefixes)] if "client_network" in self.key and prefixes != (24, 64) else []
-        return digest(self.name, self.stage, self.cost, *self.key, *rates, *zone, *network)
+        return keys.digest(self.name, self.stage, self.cost, *self.key, *rates, *zone, *network)
 
     def _asked_at(self, overrides: Overrides) -> frozenset[Stage]:
         stages = {_STAGES[self.stage]}
@@ -169,10 +171,7 @@ class RateLimit:
     def problems(self) -> Iterator[str]:
         """Contradictions among the options."""
         yield from limit_problems(self.limits)
-        if not self.key:
-            yield "key: must name at least one attribute"
-        for name in sorted(OF_ONE_RECIPIENT.intersection(self.key)) if self.stage != "rcpt" else ():
-            yield f'key: {name} is not known at {_STAGES[self.stage].value}; use stage = "rcpt"'
+        yield from self._key_problems()
         if self.cost == "byte" and self.stage != "end_of_message":
             yield 'cost: how many bytes there are is known at stage = "end_of_message"'
         for option_, given in (("early", self.early), ("reserve", self.reserve)):
@@ -180,7 +179,7 @@ class RateLimit:
                 yield f'{option_}: stage is RCPT already; use stage = "data" or "end_of_message"'
         if self.early and self.reserve:
             yield "early: reserve does more; leave early out"
-        yield from geo_problems(self.key, self.geoip)
+        yield from keys.geo_problems(self.key, self.geoip)
         if self._zone() is None:
             yield f"zone: {self.zone!r} is no time zone such as Europe/Paris"
         yield from name_problems("exempt", self.exempt)
@@ -191,15 +190,29 @@ class RateLimit:
         if wrong := self._reply_problems():
             yield f"reply: {'; '.join(wrong)}"
 
+    def _key_problems(self) -> Iterator[str]:
+        if not self.key:
+            yield "key: must name at least one attribute"
+        for name in sorted(keys.OF_ONE_RECIPIENT.intersection(self.key)) if self.stage != "rcpt" else ():
+            yield f'key: {name} is not known at {_STAGES[self.stage].value}; use stage = "rcpt"'
+        if self.notices.user and self.key != ("sasl_username",):
+            yield 'notices.user: who is counted is no user of ours unless key is ["sasl_username"]'
+
     def _reply_problems(self) -> list[str]:
         stages = {_STAGES[self.stage], *([Stage.RCPT] if self.early or self.reserve else [])}
         return [] if self.reply is None else list(problems(self.reply, stages, PLACEHOLDERS))
 
     async def run(self, txn: Transaction, services: Services) -> Verdict:
         """Charge all windows or none. TempFail from the store is not caught: `on_error` is the admin's."""
-        who = identity(self._prepared.readers, txn)
+        who = keys.identity(self._prepared.readers, txn)
         if not who:
             return PASS
+        verdict = await self._judged(who, txn, services)
+        if verdict is not PASS and verdict.reason not in {"", "exempt"} and self._told:
+            await self._told.post(self.subject(who), who, verdict, txn, services)
+        return verdict
+
+    async def _judged(self, who: str, txn: Transaction, services: Services) -> Verdict:
         terms = await self.terms(txn, services)
         if terms.exempt:
             return passed(reason="exempt")
@@ -212,19 +225,27 @@ class RateLimit:
             return await self._reserved(who, terms, txn, services)
         return await self._charged(who, terms, txn, services)
 
+    async def close(self) -> None:
+        """See `Closing`."""
+        await self._prepared.tables.close()
+
+    async def finish(self) -> None:
+        """See `Finishing`: wait until all notices are sent or given up."""
+        await self._told.finish()
+
     def succeed(self, former: RateLimit) -> None:
         """See `Succeeding`: reservations of before are settled as they were."""
         self._prepared.witness.settled |= former._prepared.witness.settled and self.stage == former.stage
 
     async def _charged(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
-        now, subject = services.clock(), self.subject(who)
+        now, subject, refusals = services.clock(), self.subject(who), self._prepared.refusals
         windows = self.windows(terms, now)
         if (self.early or self.reserve) and not txn.recipient_count:  # RCPT: to look is free
             charge = await services.store.charge(subject, windows, 0, now)
-            return PASS if charge.remaining else self._nothing_left(who, txn, terms, charge, now)
+            return PASS if charge.remaining else refusals.nothing_left(who, txn, terms, charge, now)
         cost = self._cost(txn)
         charge = await services.store.charge(subject, windows, cost, now, self._once(subject, txn))
-        return PASS if charge.allowed else self._refusal(who, txn, terms, charge, cost)
+        return PASS if charge.allowed else refusals.refusal(who, txn, terms, charge, cost)
 
     def windows(self, terms: Terms, now: float) -> tuple[Window, ...]:
         """What *terms* are at *now*."""
@@ -237,9 +258,10 @@ class RateLimit:
     async def terms(self, txn: Transaction, services: Services) -> Terms:
         """The configuration's for those whom it names, else the tables'."""
         prepared = self._prepared
-        terms = prepared.overrides.of(txn, prepared.recipients)
+        recipient = keys.mailbox(txn.recipient, self.delimiters) if prepared.recipients else ""
+        terms = prepared.overrides.of(txn, recipient)
         if prepared.tables and terms is prepared.overrides.base:
-            return await prepared.tables.of(txn, prepared.recipients, terms, services)
+            return await prepared.tables.of(txn, recipient, terms, services)
         return terms
 
     async def _reserved(self, who: str, terms: Terms, txn: Transaction, services: Services) -> Verdict:
@@ -257,19 +279,8 @@ class RateLimit:
         if charge.allowed:
             return PASS
         if more and math.isinf(charge.retry_after_s):  # beside the other recipients of this message
-            return self._nothing_left(who, txn, terms, charge, now)
-        return self._refusal(who, txn, terms, charge, cost)
-
-    def _nothing_left(self, who: str, txn: Transaction, terms: Terms, charge: Charge, now: float) -> Verdict:
-        limit = terms.limits[charge.window]
-        return self._objection(who, txn, limit, limit.next_unit_s(now, self._prepared.zone))
-
-    def _refusal(self, who: str, txn: Transaction, terms: Terms, charge: Charge, cost: int) -> Verdict:
-        if math.isinf(charge.retry_after_s):  # no waiting helps: to defer would only hide it for days
-            what = "bytes" if self.cost == "byte" else "recipients"
-            status = "5.3.4" if self.cost == "byte" else "5.5.3"
-            return reject(status, f"{cost} {what} are more than may be sent at once", "over_burst")
-        return self._objection(who, txn, terms.limits[charge.window], charge.retry_after_s)
+            return self._prepared.refusals.nothing_left(who, txn, terms, charge, now)
+        return self._prepared.refusals.refusal(who, txn, terms, charge, cost)
 
     def _cost(self, txn: Transaction) -> int:
         if self.cost == "byte":
@@ -286,15 +297,3 @@ class RateLimit:
         # pid.sec.usec.seq, the clock first: a store may keep what is young together.
         pid, _, clock = txn.instance.partition(".")
         return "\n".join((clock, pid, subject, txn.policy_context, txn.client_address, recipient))
-
-    def _objection(self, who: str, txn: Transaction, limit: Limit, retry_after_s: float) -> Verdict:
-        values = {
-            "sender": txn.sender or "<>",
-            "recipient": txn.recipient,
-            "client_address": txn.client_address,
-            "sasl_username": txn.sasl_username,
-            "key": who,
-            "limit": str(limit),
-            "retry_after": duration(retry_after_s),
-        }
-        return self._prepared.wording.verdict(values, f"over_{limit}")

@@ -98,9 +98,9 @@ class Overrides:
         yield from self._names.values()
         yield from (terms for _, terms in self._networks)
 
-    def of(self, txn: Transaction, recipients: bool) -> Terms:
-        """Those of the login, else of the client's smallest network. *recipients*: they are what is counted."""
-        for name in (txn.sasl_username, txn.recipient if recipients else ""):
+    def of(self, txn: Transaction, recipient: str) -> Terms:
+        """Those of the login, else of the client's smallest network. *recipient*: "" unless it is what is counted."""
+        for name in (txn.sasl_username, recipient):
             if name and self._names:
                 found = self._names.get(name.lower()) or self._names.get(f"@{domain_of(name)}")
                 if found is not None:

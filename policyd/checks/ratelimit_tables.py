@@ -38,9 +38,14 @@ class TableOverrides:
         """All that is wrong with the tables that the option *key* names."""
         yield from self._directory.faults(key)
 
-    async def of(self, txn: Transaction, recipients: bool, base: Terms, services: Services) -> Terms:
-        """Those of the login, else of the client's smallest network, else *base*. Raises TempFail."""
-        keys = tuple(_keys(txn, recipients))
+    async def close(self) -> None:
+        """Hang up."""
+        await self._directory.close()
+
+    async def of(self, txn: Transaction, recipient: str, base: Terms, services: Services) -> Terms:
+        """Those of the login, else of the client's smallest network, else *base*. *recipient*: "" unless it is what is
+        counted. Raises TempFail."""
+        keys = tuple(_keys(txn, recipient))
         found = await self._directory.names(keys, services) if keys else {}
         for key in keys:
             if words := found.get(key):
@@ -52,9 +57,9 @@ class TableOverrides:
         return base
 
 
-def _keys(txn: Transaction, recipients: bool) -> Iterator[str]:
+def _keys(txn: Transaction, recipient: str) -> Iterator[str]:
     """The most specific first. Never what the remote side chose, but for the counters of a recipient."""
-    for name in (txn.sasl_username, txn.recipient if recipients else ""):
+    for name in (txn.sasl_username, recipient):
         if name:
             yield name.lower()
             if domain := domain_of(name):

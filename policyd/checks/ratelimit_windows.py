@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tamis.config.units import Unfit, format_duration, parse_rate, parse_size, quoted
+from tamis.config.units import Unfit, format_duration, format_size, parse_rate, parse_size, quoted
 from tamis.store import Window
 
 Stretch = Literal["hour", "day", "week", "month"]
@@ -54,6 +54,11 @@ class Limit:
 
     def __str__(self) -> str:
         return f"{self.count}/{self.stretch or format_duration(self.period_s)}"
+
+    @property
+    def in_bytes(self) -> str:
+        """For a reader, where bytes are counted: ``10kB/day``."""
+        return f"{format_size(self.count)}/{self.stretch or format_duration(self.period_s)}"
 
     def window(self, now: float, zone: tzinfo) -> Window:
         """What it is at *now* (seconds since the epoch) for somebody in *zone*."""

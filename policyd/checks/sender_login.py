@@ -117,6 +117,11 @@ class SenderLogin:
         domains = {f"@{domain_of(name)}" for name in login if "@" in name}
         return any(owner == EVERYBODY or owner in domains or owner in login for owner in owners)
 
+    async def close(self) -> None:
+        """See `Closing`."""
+        for directory in (self._logins, self._aliases):
+            await directory.close()
+
     async def _is_forged(self, txn: Transaction, services: Services) -> bool:
         """Whether a client without login uses an address of ours. What SRS made comes back from forwarders."""
         answer = self._answers["unauthenticated"]

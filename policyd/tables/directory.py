@@ -30,10 +30,20 @@ class Directory:
     def __init__(self, specs: tuple[str, ...]) -> None:
         self._tables = tuple(_table(spec) for spec in specs)
 
+    def __bool__(self) -> bool:
+        """Whether it has any tables."""
+        return bool(self._tables)
+
     def faults(self, key: str) -> Iterator[str]:
         """All that is wrong with the tables that the option *key* names."""
         for table in self._tables:
             yield from (f"{key}: {fault}" for fault in table.faults())
+
+    async def close(self) -> None:
+        """Hang up where a table is in a store."""
+        for table in self._tables:
+            if isinstance(table, StoredTable):
+                await table.close()
 
     async def names(self, keys: Sequence[str], services: Services) -> dict[str, frozenset[str]]:
         """By those of *keys*, lower case, that are found: their names in lower case. Raises TempFail."""

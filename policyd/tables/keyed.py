@@ -4,6 +4,7 @@ most specific key wins.
     names           mx.example.org   then its parents: example.org or .example.org, org or .org
     addresses       192.0.2.7        then its networks: 192.0.2, 192.0, 192; any 192.0.2.0/25
     mailboxes       user+x@example.org, user@example.org, example.org and its parents, user@; <> for the null sender
+    pairs           of two mailboxes: user@example.org|friend@example.net, user@example.org|example.net, ...
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class Kind(Enum):
     ADDRESS = "address"
     NAME = "name"
     MAILBOX = "mailbox"
+    PAIR = "pair"
     EXACT = "exact"  # a key, and nothing that is derived from it
 
 
+MAX_PAIRED = 24  # keys of each of a pair, for all are combined
 ADDRESSES = frozenset({Kind.CLIENT, Kind.ADDRESS})
 
 
@@ -70,6 +73,21 @@ def _exact(value: str) -> Iterator[str]:
     yield value.lower()
 
 
+def _pairs(value: str) -> Iterator[str]:
+    """Whatever is said of the first as it is written, before what is said of its domain."""
+    first, _, second = value.partition("|")
+    others = _few(second)
+    for one in _few(first):
+        yield from (f"{one}|{other}" for other in others)
+
+
+def _few(mailbox: str) -> tuple[str, ...]:
+    """The keys of a mailbox; of a name of very many labels, which a client may make up, those in the middle go."""
+    keys = tuple(mailboxes(mailbox))
+    half = MAX_PAIRED // 2
+    return keys if len(keys) <= MAX_PAIRED else keys[:half] + keys[-half:]
+
+
 def _clients(value: str) -> Iterator[str]:
     return _networks(value) if address(value) else names(value)
 
@@ -79,6 +97,7 @@ _DERIVED: dict[Kind, Callable[[str], Iterator[str]]] = {
     Kind.ADDRESS: names,
     Kind.NAME: names,
     Kind.MAILBOX: mailboxes,
+    Kind.PAIR: _pairs,
     Kind.EXACT: _exact,
 }
 
@@ -137,7 +156,9 @@ def checked(key: str, kind: Kind) -> AnyNetwork | None:
             return net
         if kind is Kind.ADDRESS or "/" in key or not _may_be_name(key):
             return network(key)
-    if kind not in {Kind.MAILBOX, Kind.EXACT} and "@" in key:
+    if kind is Kind.PAIR and not all(key.partition("|")):
+        raise BadLine(f"{key} must be two, with a | between them: recipient|sender")
+    if kind not in {Kind.MAILBOX, Kind.PAIR, Kind.EXACT} and "@" in key:
         raise BadLine(f"{key} is a mail address, and names of hosts are looked up here")
     if "*" in key:
         raise BadLine(f"{key}: only a regular expression, /.../, matches a part of a name")

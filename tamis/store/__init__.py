@@ -57,13 +57,16 @@ class Patience:
 
     delay_s: how long it waits. retry_s: a first attempt that long ago is forgotten, if nothing was let through since.
     keep_s: how long what was let through is remembered after it was last seen. known_after: so many passes make a
-    client known, who waits no more; 0 for never. gap_s: of the passes in so much time one counts."""
+    client known, who waits no more; 0 for never. gap_s: of the passes in so much time one counts. penalty_s: how much
+    longer it waits for each time that it comes back early, ten times at most and never within half a minute of its
+    first attempt: servers try our other MX at once."""
 
     delay_s: float
     retry_s: float
     keep_s: float
     known_after: int = 0
     gap_s: float = 0.0
+    penalty_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

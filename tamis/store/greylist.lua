@@ -1,13 +1,15 @@
 -- greylist - `Store.greylist` in one step. The twin of `decide` in greylist.py.
 --
 -- KEYS  client, errand, and message where there is one
--- ARGV  now, delay, retry, keep, gap, life of a message (us), passes that make known, token of the errand, skew (us)
+-- ARGV  now, delay, retry, keep, gap, life of a message (us), passes that make known, token of the errand, skew (us),
+--       penalty, most of it, what is no early return (us)
 -- A row is "one two expires"; the reply is "wait waited known new announce", times in us.
 -- Numbers are whole and below 2^53, where doubles are exact; "%.0f", for tostring would round them.
 
 local now, delay, retry = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep, gap, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local known_after, token, skew = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local penalty, most, at_once = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local rows = redis.call('MGET', unpack(KEYS))
 
 local function live(text, stamp)
@@ -30,8 +32,11 @@ if client then
   passes, counted = client[1], client[2]
   lasts = math.max(lasts, client[3])
 end
-local first, passed = now, 0
-if errand then first, passed = errand[1], errand[2] end
+local first, passed, longer = now, 0, 0
+if errand then
+  first, passed = errand[1], errand[2]
+  if passed == 0 then longer = math.min(math.max(0, errand[3] - first - retry), most) end
+end
 
 if announced and announced[1] == token and passed > 0 then
   return string.format('0 %.0f 0 0 1', passed - first)
@@ -41,9 +46,10 @@ if known_after > 0 and passes >= known_after then
   return '0 0 1 0 0'
 end
 local new = errand and 0 or 1
-if passed == 0 and first + delay > now then
-  if not errand then write(KEYS[2], first, 0, first + retry) end
-  return string.format('%.0f 0 0 %d 0', first + delay - now, new)
+if passed == 0 and first + delay + longer > now then
+  if errand and now - first >= at_once then longer = math.min(longer + penalty, most) end
+  if not errand or penalty > 0 then write(KEYS[2], first, 0, first + retry + longer) end
+  return string.format('%.0f 0 0 %d 0', first + delay + longer - now, new)
 end
 if passes == 0 or now - counted >= gap then passes, counted = passes + 1, now end
 local announce = (passed == 0 and not announced) and 1 or 0

@@ -3,7 +3,8 @@
 Three rows stand for what is remembered, each of two numbers and the moment after which it says nothing any more:
 
     client      passes, when one was counted last
-    errand      when it was tried first, when it was let through first (0: not yet)
+    errand      when it was tried first, when it was let through first (0: not yet). One that came back early, and so
+                waits longer, is remembered as much longer
     message     the errand that was announced in it, 0
 
 greylist.lua is the twin of `decide`; the contract test holds the two together.
@@ -18,6 +19,8 @@ from tamis.store.attempt import digest, micros, name_of
 from tamis.store.bucket import MAX_EXACT, MICROS, SKEW_US
 
 MESSAGE_US = round(ONCE_S * MICROS)
+PENALTIES = 10  # so often is coming back early counted
+AT_ONCE_US = 30 * MICROS  # our other MX is tried, or a lost reply asked for again
 NAME_DIGITS = 20  # of a digest: errands are many, keys must be short, and nobody gains by two that are alike
 TOKEN_DIGITS = 13  # 52 bits: the largest whole numbers that Lua is exact in
 
@@ -41,6 +44,7 @@ class Visit:
     keep: int
     gap: int
     known_after: int
+    penalty: int
 
     @classmethod
     def of(cls, client: str, errand: str, patience: Patience, now: float, once: str) -> Visit:
@@ -59,6 +63,7 @@ class Visit:
             keep=micros(patience.keep_s),
             gap=micros(patience.gap_s),
             known_after=patience.known_after,
+            penalty=micros(patience.penalty_s),
         )
 
     def names(self) -> tuple[str, str, str]:
@@ -77,9 +82,12 @@ def decide(visit: Visit, rows: Rows) -> tuple[Greylisted, Rows]:
         return Greylisted(0.0, (passed - first) / MICROS, announce=True), NOTHING
     if 0 < visit.known_after <= passes:
         return Greylisted(0.0, 0.0, known=True), ((passes, counted, max(until, client_until)), None, None)
-    if not passed and first + visit.delay > visit.now:
-        waiting = None if errand else (first, 0, first + visit.retry)
-        wait_s = (first + visit.delay - visit.now) / MICROS
+    penalty = _penalty(visit, errand) if errand and not passed else 0
+    if not passed and first + visit.delay + penalty > visit.now:
+        if errand and visit.now - first >= AT_ONCE_US:
+            penalty = min(penalty + visit.penalty, PENALTIES * visit.penalty)
+        waiting = None if errand and not visit.penalty else (first, 0, first + visit.retry + penalty)
+        wait_s = (first + visit.delay + penalty - visit.now) / MICROS
         return Greylisted(wait_s, 0.0, new=errand is None), (None, waiting, None)
     if not passes or visit.now - counted >= visit.gap:
         passes, counted = passes + 1, visit.now
@@ -88,6 +96,12 @@ def decide(visit: Visit, rows: Rows) -> tuple[Greylisted, Rows]:
     mark = (visit.token, 0, visit.now + MESSAGE_US) if announce and visit.message else None
     answer = Greylisted(0.0, (passed - first) / MICROS, new=errand is None, announce=announce)
     return answer, ((passes, counted, max(until, client_until)), (first, passed, until), mark)
+
+
+def _penalty(visit: Visit, errand: Row) -> int:
+    """How much longer a waiting *errand* has to wait."""
+    first, _, until = errand
+    return min(max(0, until - first - visit.retry), PENALTIES * visit.penalty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from tamis.store.accounts import Conduct, Count, Settlement, Sighting, Standing
 from tamis.store.attempt import micros, name_of
 from tamis.store.bucket import MICROS
 from tamis.store.standing import (
-    ACTIVITY_US,
     NOTHING,
     Change,
     Row,
@@ -37,10 +36,11 @@ class _Account:
     woke: int = 0
     last: int = 0
     settled: int = 0
+    keep: int = 0
     things: dict[str, Things] = field(default_factory=dict)
 
     def expires(self) -> int:
-        return max(expires_of(self.row), self.last + ACTIVITY_US)
+        return max(expires_of(self.row), self.last + self.keep)
 
 
 class MemoryAccounts:
@@ -71,6 +71,7 @@ class MemoryAccounts:
             kind, group, well = watch.settled
             _settle(known.things.setdefault(kind, {}), group, well, watch.now)
             known.settled = watch.now
+        known.keep = watch.keep
         known.woke, known.last = awake((known.woke, known.last), watch.now, watch.silence)
         counts = tuple(_count(known, sight) for sight in watch.sights)
         self._sweep(now)

@@ -16,7 +16,6 @@ from tamis.store.bucket import MICROS, SKEW_US
 from tamis.store.redis_lane import Word
 from tamis.store.redis_verbs import RedisVerbs, lines_of
 from tamis.store.standing import (
-    ACTIVITY_US,
     NOTHING,
     Change,
     Row,
@@ -130,7 +129,7 @@ class RedisAccounts(RedisVerbs):
 def _watch_args(watch: Watch) -> list[str | int]:
     kind, group, well = watch.settled or ("", "", 0)
     settling = next((n for n, sight in enumerate(watch.sights, 1) if sight.kind == kind), 0)
-    args: list[str | int] = [watch.now, watch.silence, SKEW_US, (ACTIVITY_US + SKEW_US) // 1000]
+    args: list[str | int] = [watch.now, watch.silence, SKEW_US, (watch.keep + SKEW_US) // 1000]
     args += (settling, group, well)
     for sight in watch.sights:
         args += (sight.token, sight.since, sight.upto, sight.oldest, sight.most)

@@ -15,7 +15,6 @@ from tamis.store.attempt import micros, name_of
 from tamis.store.bucket import MICROS
 from tamis.store.group_commit import GroupCommit
 from tamis.store.standing import (
-    ACTIVITY_US,
     NOTHING,
     Change,
     Row,
@@ -67,7 +66,7 @@ def watch(db: sqlite3.Connection, asked: Watch) -> Conduct:
         settled = asked.now
         _settle(db, asked)
     woke, last = awake(activity, asked.now, asked.silence)
-    expires = (asked.now + ACTIVITY_US) / MICROS
+    expires = (asked.now + asked.keep) / MICROS
     db.execute(_SEE, (asked.name, _NO_KIND, "", woke, last, expires))
     return Conduct(standing, _counts(db, asked, row, settled), woke / MICROS)
 
@@ -93,7 +92,7 @@ def _settle(db: sqlite3.Connection, asked: Watch) -> None:
     expires = (asked.now + keep) / MICROS
     left = [remainder_of(group, number) for number in range(members - well)]
     db.executemany(_SEE, [(asked.name, kind, token, 0, asked.now, expires) for token in left])
-    settled = (asked.name, _NO_KIND, _SETTLED, 0, asked.now, (asked.now + ACTIVITY_US) / MICROS)
+    settled = (asked.name, _NO_KIND, _SETTLED, 0, asked.now, (asked.now + asked.keep) / MICROS)
     db.execute(_SEE, settled)
 
 

@@ -72,6 +72,11 @@ class Watch:
     sights: tuple[Sight, ...]
     settled: tuple[str, str, int] | None
 
+    @property
+    def keep(self) -> int:
+        """How long the account is remembered: until a silence can be told, else no longer than what it did."""
+        return ACTIVITY_US if self.silence else max((sight.keep for sight in self.sights), default=0)
+
     @classmethod
     def of(
         cls,

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.installed import installed
 from tests.policyd.requests import attributes, wire
 
-START_S = 20.0
+START_S = 60.0
 ACCOUNT = "nobody" if os.geteuid() == 0 else ""  # the daemon does not serve as root
 
 CONFIG = """
@@ -69,7 +69,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self.peer = socket.socket(socket.AF_UNIX)
-        self.peer.settimeout(20)
+        self.peer.settimeout(60)
         self.peer.connect(str(self.path))
 
     def say(self, asked: Mapping[str, str]) -> None:

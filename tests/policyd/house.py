@@ -64,12 +64,12 @@ class Peer:
         return await self.hear()
 
     async def hear(self) -> bytes:
-        return await asyncio.wait_for(self.reader.readuntil(b"\n\n"), 5)
+        return await asyncio.wait_for(self.reader.readuntil(b"\n\n"), 30)
 
     async def hung_up(self) -> bool:
         """Whether nothing more comes, and nothing was lost before."""
         with contextlib.suppress(ConnectionResetError):
-            return await asyncio.wait_for(self.reader.read(), 5) == b""
+            return await asyncio.wait_for(self.reader.read(), 30) == b""
         return True
 
 
@@ -123,7 +123,7 @@ def played(story: Story) -> Callable[[Path, str], None]:
     return test
 
 
-async def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
+async def until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
     """Let the loop turn until *condition* holds."""
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in the server, which sets no event

@@ -17,7 +17,7 @@ from tamis.registry import configure_checks
 
 TEXT = (Path(__file__).parents[2] / "docs/policy.md").read_text()
 SECTIONS = dict(re.findall(r"(?ms)^## (\w+)\n(.*?)(?=^## |\Z)", TEXT))
-OURS = ("spf", "helo", "fcrdns", "access", "dnsbl", "rules", "outbound")
+OURS = ("spf", "helo", "fcrdns", "access", "dnsbl", "rules", "outbound", "trap")
 EXAMPLES = [one for name in OURS for one in re.findall(r"(?ms)^```toml\n(.*?)^```", SECTIONS[name])]
 
 

@@ -4,11 +4,14 @@ Elsewhere: framing, cuts in a UTF-8 sequence, one reply for one request, keep-al
 test_server); digits and empty replies (test_wording, test_reply); retried requests, several windows, one counter for
 each rule, the first message of a new counter (checks/test_ratelimit); DNS that stands still, codes of a list that are
 errors (checks/test_slow_dns, test_dnsbl); pools, formats, headers, whole messages deferred for one recipient
-(checks/test_greylist); partial networks (tables/test_tables); lost updates (integration/test_policyd_counting)."""
+(checks/test_greylist); partial networks (tables/test_tables); lost updates (integration/test_policyd_counting); checks
+that are never asked (test_unasked); limits that nobody is told of (checks/test_ratelimit_notices); overrides that
+outlive their row (tables/test_stores); what one limit took for nothing (checks/test_ratelimit_reserve)."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,10 +20,16 @@ import pytest
 from policyd.checks import CHECKS
 from policyd.checks.greylist import Greylist
 from policyd.checks.ratelimit import RateLimit
+from policyd.checks.ratelimit_overrides import Override
+from policyd.checks.ratelimit_tables import TableOverrides
+from policyd.checks.rules import Rules
 from policyd.config import PolicydConfig
 from policyd.protocol import PolicyProtocol
 from policyd.reply import policy_action
 from policyd.request import understand
+from policyd.rules.rule import Rule
+from policyd.rules.when import When
+from policyd.tables.directory import Directory
 from tamis.check import Services
 from tamis.journal import Journal
 from tamis.log import Log
@@ -231,6 +240,68 @@ def test_forwarded_mail_of_a_domain_counts_against_nobody_by_default() -> None:
     """Counted by envelope sender, the mail of a large domain that others forward to us blocks the domain."""
     home, check = world(), RateLimit(limits=("1/1d",))
     assert charged(home, check, "f", 4, sender="x@large.example") == 4
+
+
+@pytest.mark.parametrize("key", ["sender", "recipient"])
+def test_who_may_choose_an_extension_has_no_counter_for_each(key: str) -> None:
+    """Else bob+1, bob+2 ... are as many limits for the one who floods bob."""
+    home, check = world(), limit("2/1d", key=(key,))
+    kinds = [home.verdict(check, instance=f"{n}", **{key: f"bob+{n}@example.org"}).kind for n in range(4)]
+    assert kinds == [Kind.PASS] * 2 + [Kind.DEFER] * 2
+    assert home.verdict(check, instance="x", **{key: "+bob@example.org"}).kind is Kind.PASS
+    other = limit("2/1d", key=(key,), delimiters="")
+    assert home.verdict(other, instance="y", **{key: "bob+9@example.org"}).kind is Kind.PASS
+
+
+def test_an_extension_leads_to_the_limits_of_its_mailbox() -> None:
+    options: dict[str, Any] = {"overrides": {"bob@example.org": Override(limits=("3/1d",))}}
+    home, check = world(), limit("1/1d", key=("recipient",), **options)
+    kinds = [home.verdict(check, instance=f"{n}", recipient=f"bob+{n}@example.org").kind for n in range(4)]
+    assert kinds == [Kind.PASS] * 3 + [Kind.DEFER]
+
+
+def test_a_limit_may_be_the_whole_servers_or_that_of_one_restriction_list() -> None:
+    home, check = world(), limit("3/1d", key=("everybody",))
+    assert [home.verdict(check, instance=f"{n}", sender=f"{n}@x.example").kind for n in range(4)] == (
+        [Kind.PASS] * 3 + [Kind.DEFER]
+    )
+    check = limit("1/1d", key=("policy_context",))
+    for context, kind in (("a", Kind.PASS), ("b", Kind.PASS), ("a", Kind.DEFER), ("", Kind.PASS)):
+        assert home.verdict(check, instance=f"c{context}{kind}", policy_context=context).kind is kind
+
+
+def test_rules_before_a_limit_are_its_conditions() -> None:
+    """Mail within the house is not counted; nobody from outside can say so of other mail."""
+    inside = Rules(rule=(Rule(name="inside", when=When(recipient=("ours.example",)), action="OK"),))
+    checks = [Configured("inside", inside), Configured("users", limit("1/1d", key=("sasl_username",)))]
+    home = world()
+    asked = Pipeline("policyd", checks, home.services(), Log.null(), Journal.null(), 5.0)
+
+    def kind(recipient: str, n: int) -> Kind:
+        txn = replace(STRANGER, sasl_username="ann", recipient=recipient, instance=f"{n}")
+        return asyncio.run(asked.run(Stage.RCPT, txn)).verdict.kind
+
+    assert [kind("bob@ours.example", n) for n in range(4)] == [Kind.PASS] * 4
+    assert [kind("bob@theirs.example", n) for n in range(4, 6)] == [Kind.PASS, Kind.DEFER]
+
+
+def test_what_one_network_may_leave_in_the_greylist_is_bounded_by_a_limit_before_it() -> None:
+    """SQLgrey throttles those who fill its table with made-up senders."""
+    flood = limit("5/1h", key=("client_network",))
+    checks = [Configured("flood", flood), Configured("greylist", Greylist(providers=(), spf=False))]
+    home = world()
+    asked = Pipeline("policyd", checks, home.services(), Log.null(), Journal.null(), 5.0)
+    for n in range(50):
+        txn = replace(STRANGER, sender=f"{n}x@made.up.example", instance=f"{n}")
+        assert asyncio.run(asked.run(Stage.RCPT, txn)).verdict.kind is Kind.DEFER
+    assert len(home.store._greylist) == 5
+
+
+def test_a_limit_without_tables_looks_nothing_up() -> None:
+    """All networks of a client, made for each request in vain, cost more than the limit itself."""
+    assert not TableOverrides(())
+    assert not Directory(())
+    assert Directory(("texthash:/x",))
 
 
 # Clients

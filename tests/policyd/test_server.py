@@ -164,7 +164,7 @@ async def test_who_does_not_read_is_not_answered_into_memory(path: Path) -> None
             assert connection.overdue(connection.heard_s + BLOCKED_S + 1, IDLE_S)
             home.server.close_overdue(connection.heard_s + BLOCKED_S + 1)
             with pytest.raises(ConnectionError):
-                await asyncio.wait_for(sending, 5)
+                await asyncio.wait_for(sending, 30)
 
 
 async def first_connection(home: House) -> Any:
@@ -280,7 +280,7 @@ async def test_who_leaves_in_the_middle_is_still_judged_to_the_end(path: Path) -
         peer.writer.close()
         await until(lambda: not home.server.connections)
         late.gate.opened.set()
-        await asyncio.wait_for(finished.wait(), 5)
+        await asyncio.wait_for(finished.wait(), 30)
 
 
 @played

@@ -93,8 +93,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _who(check: RateLimit, words: Sequence[str]) -> str:
-    """As the check names it; an address stands for its network where networks are counted."""
-    from policyd.keys import word
+    """As the check names it; an address stands for its network where networks are counted, and one with an extension
+    for its mailbox."""
+    from policyd.keys import mailbox, word
 
     parts = []
     for name, text in zip(check.key, words, strict=True):
@@ -102,6 +103,8 @@ def _who(check: RateLimit, words: Sequence[str]) -> str:
         if name == "client_network":
             client = Transaction(client_address=text.partition("/")[0])
             value = client.client_network(check.ipv4_prefix, check.ipv6_prefix) or text
+        elif name in {"sender", "recipient"}:
+            value = mailbox(text, check.delimiters)
         parts.append(word(value))
     return "|".join(parts)
 

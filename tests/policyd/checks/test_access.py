@@ -156,7 +156,7 @@ def test_a_mistake_in_a_table_names_its_file_and_line_and_the_option(tmp_path: P
 
 async def turns(here: World, check: Access, until: Any) -> None:
     """Ask again and again, a second later each time, until the answer is as wanted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not until(await check.run(STRANGER, here.services())):
             here.now += 1
             await asyncio.sleep(0.001)

@@ -140,15 +140,15 @@ def test_nobody_waits_for_what_cannot_change_the_score() -> None:
 
 def test_silence_counts_nothing_when_time_is_up() -> None:
     here = World(Held(listed("a"), "slow.test", "slower.test"))
-    assert here.verdict(check(3, timeout_s=0.05, a=1, slow=2, slower=2)).kind is Opinion.PASS
-    assert here.verdict(check(1, timeout_s=0.05, slow=2, a=1)).kind is Opinion.REJECT
+    assert here.verdict(check(3, timeout_s=0.3, a=1, slow=2, slower=2)).kind is Opinion.PASS
+    assert here.verdict(check(1, timeout_s=0.3, slow=2, a=1)).kind is Opinion.REJECT
 
 
 def test_silence_of_a_list_that_could_have_saved_the_client_is_no_refusal() -> None:
     here = World(Held(listed("bad"), "good.test"))
     with pytest.raises(TempFail):
-        here.verdict(check(4, timeout_s=0.05, bad=5, good=-3))
-    assert here.verdict(check(4, timeout_s=0.05, bad=9, good=-3)).kind is Opinion.REJECT
+        here.verdict(check(4, timeout_s=0.3, bad=5, good=-3))
+    assert here.verdict(check(4, timeout_s=0.3, bad=9, good=-3)).kind is Opinion.REJECT
 
 
 def test_a_list_that_keeps_silent_is_not_asked_for_a_while() -> None:

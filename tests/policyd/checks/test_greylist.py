@@ -74,6 +74,20 @@ def test_a_retry_after_the_window_begins_anew() -> None:
 # Who is one client
 
 
+def test_a_retry_that_is_too_early_costs_time_where_the_admin_says_so() -> None:
+    door = gate(early_penalty=600.0)
+    assert door.waits()
+    door.later(10)
+    assert "in 290 seconds" in door.message(), "our other MX is tried at once"
+    door.later(50)
+    assert "in 840 seconds" in door.message()
+    door.later(839)
+    assert door.waits(), "early again"
+    door.later(601)
+    assert not door.waits()
+    assert gate().waits()
+
+
 def test_the_servers_of_one_provider_are_one_client_where_spf_passes() -> None:
     """Each retry comes from another network: by address it would wait for a day (postgrey's ten-year complaint)."""
     door = gate()

@@ -86,7 +86,7 @@ def test_each_question_refuses_what_it_asks_about_and_can_be_switched_off(name: 
 )
 def test_who_says_the_truth_passes_every_question(name: str, client: str) -> None:
     zone = {**ZONE, "under_score.example.org": [{"A": "203.0.113.7"}]}
-    check = only(*set(SENTENCES) - {"literal"})
+    check = only(*set(SENTENCES) - {"literal", "many_names"})
     assert world(zone).action(check, helo_name=name, client_address=client) == "DUNNO"
 
 
@@ -126,6 +126,47 @@ def test_by_default_a_name_that_leads_elsewhere_is_left_in_peace() -> None:
     """RFC 5321 section 4.1.4 forbids to refuse for that alone."""
     for name in ("other.example.org", "nosuch.example.org", "localhost", "[203.0.113.7]"):
         assert world(ZONE).action(Helo(), helo_name=name) == "DUNNO"
+
+
+def test_a_client_that_makes_up_names_is_found_out() -> None:
+    """However its names look; one that says few passes, and so does one that has said many long ago."""
+    here, check = world(), only("many_names", names_at_most=3)
+    kinds = [here.verdict(check, helo_name=f"mail{n}.example.org").kind for n in range(6)]
+    assert kinds == [Kind.PASS] * 3 + [Kind.REJECT] * 3
+    verdict = here.verdict(check, helo_name="mail0.example.org")
+    assert (verdict.kind, verdict.text) == (Kind.REJECT, "203.0.113.7 says too many names at HELO")
+    assert here.action(check, client_address="203.0.113.8", helo_name="mail9.example.org") == "DUNNO"
+    here.now += 3601
+    assert here.action(check, helo_name="mail9.example.org") == "DUNNO"
+
+
+def test_a_name_is_the_same_however_it_is_written_and_however_often() -> None:
+    here, check = world(), only("many_names", names_at_most=1)
+    for name in ("mail.example.org", "MAIL.Example.org", "mail.example.org.") * 20:
+        assert here.action(check, helo_name=name) == "DUNNO"
+
+
+def test_of_ipv6_a_network_is_one_client() -> None:
+    here, check = world(), only("many_names", names_at_most=1)
+    assert here.action(check, client_address="2001:db8::1", helo_name="a.example.org") == "DUNNO"
+    assert here.action(check, client_address="2001:db8::2", helo_name="b.example.org") != "DUNNO"
+
+
+def test_names_are_counted_whatever_else_is_wrong_with_them() -> None:
+    here = world()
+    check = Helo(**{**OFF, "many_names": "reject", "syntax": "score 1", "names_at_most": 2})
+    kinds = [here.verdict(check, helo_name=f"a b{n}").kind for n in range(3)]
+    assert kinds == [Kind.PASS, Kind.PASS, Kind.REJECT]
+
+
+def test_the_store_is_asked_only_where_names_are_counted() -> None:
+    class Nobody:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    here = world()
+    here.store = Nobody()
+    assert here.action(Helo()) == "DUNNO"
 
 
 def test_words_are_the_admins_and_values_harmless() -> None:

@@ -14,12 +14,14 @@ import pytest
 from policyd.checks.outbound import Outbound, account_of
 from policyd.checks.outbound_signals import Failed, FirstContacts, Networks, Recipients, Signals
 from policyd.notices import NoticesConfig
+from policyd.program import succeed
 from policyd.reply import policy_action
 from policyd.request import understand
 from tamis.errors import TempFail
+from tamis.registry import Configured
 from tamis.store.memory import MemoryStore
 from tamis.transaction import Stage
-from tests.policyd.checks.world import STRANGER, World, complaints, configured, world
+from tests.policyd.checks.world import STRANGER, World, Zone, complaints, configured, world
 from tests.policyd.mmdb import write_mmdb
 from tests.policyd.requests import attributes
 from tests.policyd.test_notices import Hook, hooked
@@ -213,6 +215,26 @@ def test_many_networks_are_suspicious_but_for_those_that_say_nothing() -> None:
     assert thief.rcpt("r@example.com", client_address="2001:db8:1::1").startswith("HOLD")
 
 
+def test_a_service_that_sends_for_its_users_says_nothing_wherever_its_servers_are() -> None:
+    """Gmail sends as somebody from hundreds of addresses; its SPF record names them."""
+    signals = Signals(recipients=Recipients(weight=0.0), networks=Networks(few=2, many=4, weight=8.0))
+
+    def usual(*providers: str) -> Account:
+        made = account(signals=signals, ignored_providers=providers)
+        made.world.dns = Zone({"big.example": [{"TXT": "v=spf1 ip4:198.51.0.0/16 -all"}]})
+        asyncio.run(made.check._providers.refresh(made.world.services()))
+        return made
+
+    def heard(made: Account) -> set[str]:
+        return {made.rcpt("r@example.com", client_address=f"198.51.{n}.1")[:5] for n in range(10)}
+
+    assert heard(usual("big.example")) == {"DUNNO"}
+    assert "HOLD " in heard(usual())
+    old, new = usual("big.example"), Outbound(ignored_providers=("big.example",))
+    succeed([Configured("o", old.check)], [Configured("o", new)])
+    assert new._providers.holds("198.51.7.1")
+
+
 def test_many_countries_are_suspicious(tmp_path: Path) -> None:
     file = tmp_path / "countries.mmdb"
     codes = ("FR", "DE", "BR", "VN")
@@ -221,6 +243,8 @@ def test_many_countries_are_suspicious(tmp_path: Path) -> None:
     thief = account(signals=signals, geoip=file, warn=0, hold=40, lock=0)
     heard = [thief.rcpt("r@example.com", client_address=f"192.0.{n}.7") for n in (0, 1, 1, 200, 2, 3)]
     assert heard == ["DUNNO"] * 5 + ["HOLD The account sends in an unusual way: countries 4"]
+    usual = account(signals=signals, geoip=file, warn=0, hold=40, lock=0, home_countries=("FR", "DE"))
+    assert {usual.rcpt("r@example.com", client_address=f"192.0.{n}.7") for n in (0, 1, 2, 3)} == {"DUNNO"}
 
 
 def test_who_wakes_after_a_month_and_writes_to_many_is_suspicious() -> None:
@@ -330,6 +354,8 @@ def test_no_login_is_too_strange(login: str) -> None:
         ('lock_answer = "450"', "digits only"),
         ('lock_answer = "REJECT {nobody} x"', "is no placeholder"),
         ('exempt = ["@"]', "is nobody"),
+        ('home_countries = ["France"]', "is no country such as FR"),
+        ('ignored_providers = ["192.0.2.0/24"]', "ignored_providers: '192.0.2.0/24' is neither a domain"),
         ("signals = { recipients = { few = 300 } }", "must be below many"),
         ("signals = { recipients = { many = 5000 } }", "1000"),
         ('notices = { admin = ["nobody"] }', "no mail address"),

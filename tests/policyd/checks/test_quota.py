@@ -61,7 +61,7 @@ async def asked(tmp_path: Path, over: str = "defer", **options: Any) -> AsyncIte
         try:
             yield engine, desk
         finally:
-            desk.check.close()
+            await desk.check.close()
 
 
 class TestARealEngine:
@@ -133,7 +133,7 @@ class TestARealEngine:
             for _ in range(2):
                 async with resident(tmp_path):
                     assert await desk.say("u@b", LIMIT + 1) == "452 4.2.2 The mailbox is full"
-            desk.check.close()
+            await desk.check.close()
 
         play(story)
 
@@ -262,7 +262,7 @@ class TestHostileEngines:
             async with hostile(tmp_path / "s", manner):
                 assert await desk.say("u@b") == "DUNNO"
                 assert len(desk.lines) == 1
-            desk.check.close()
+            await desk.check.close()
 
         play(story, loop)
 
@@ -318,7 +318,7 @@ class TestHostileEngines:
                 await until(go.is_set)
                 assert await desk.say("u3@b") == "DUNNO"
                 assert len(seen) == 3
-            desk.check.close()
+            await desk.check.close()
 
         play(story)
 

@@ -123,6 +123,19 @@ def test_what_others_hold_cannot_be_taken() -> None:
     assert used(desk) == (3, 0)
 
 
+def test_what_another_limit_refuses_is_not_charged_where_both_reserve() -> None:
+    """Daemons that charge one limit after the other keep what the first took for nothing."""
+    first, second = smtpd("20/3650d"), smtpd("2/3650d", key=("client_address",))
+    for number in range(5):
+        name = f"{number}.1.2.3"
+        assert first.rcpt(name, "r0@example.com") is Kind.PASS
+        if second.rcpt(name, "r0@example.com") is Kind.PASS:
+            assert {first.data(name, 1), second.data(name, 1)} == {Kind.PASS}
+    first.now += 601
+    assert first.rcpt("last.1.2.3", "r0@example.com") is Kind.PASS
+    assert used(first) == (2, 1)
+
+
 def test_who_went_away_is_free_again_after_a_while() -> None:
     desk = smtpd("5/3650d")
     desk.send("first", 1)

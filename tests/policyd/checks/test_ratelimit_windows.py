@@ -190,6 +190,9 @@ def test_bytes_are_counted_when_they_are_known() -> None:
     desk, check = Desk(), limit("10kB/day", cost="byte", stage="end_of_message")
     assert desk.message(check, AT_DATA, size_bytes=6000) is Kind.PASS
     assert desk.message(check, AT_DATA, size_bytes=5000) is Kind.DEFER
+    assert (
+        "Limit of 10kB/day reached" in desk.ask(check, replace(AT_DATA, instance="y", size_bytes=5000)).text
+    )
     assert desk.message(check, AT_DATA, size_bytes=4000) is Kind.PASS
     refused = desk.ask(check, replace(AT_DATA, instance="z", size_bytes=10_001))
     assert (refused.kind, refused.status) == (Kind.REJECT, "5.3.4")

@@ -91,7 +91,7 @@ def test_a_silent_server_is_no_refusal(check: Any, on_error: str, action: bytes,
 
 def test_lists_that_answer_count_and_those_that_do_not_cost_one_deadline() -> None:
     lists = {f"l{n}.test": DnsList(weight=1.0) for n in range(5)} | {"slow.test": DnsList(weight=9.0)}
-    check = Dnsbl(lists=lists, threshold=6.0, timeout=Duration(0.3))
+    check = Dnsbl(lists=lists, threshold=6.0, timeout=Duration(0.9))
     zone = {(f"7.113.0.203.l{n}.test", "A"): "60 127.0.0.2" for n in range(5)}
 
     async def story() -> tuple[str, Kind]:

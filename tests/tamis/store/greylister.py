@@ -56,11 +56,15 @@ class Model:
             errand.until = now + Fraction(terms.keep_s)
             return Greylisted(0.0, float(errand.passed - errand.first))
         first = errand.first if errand else now
-        wait = first + Fraction(terms.delay_s) - now
-        if wait > 0:
-            if not errand:
-                self.errands[client, name] = Errand(now, None, now + Fraction(terms.retry_s))
-            return Greylisted(float(wait), 0.0, new=not errand)
+        most, longer = 10 * Fraction(terms.penalty_s), Fraction(0)
+        if errand:
+            longer = min(max(longer, errand.until - first - Fraction(terms.retry_s)), most)
+        if first + Fraction(terms.delay_s) + longer > now:
+            if errand and now - first >= 30:
+                longer = min(longer + Fraction(terms.penalty_s), most)
+            if not errand or terms.penalty_s:
+                self.errands[client, name] = Errand(first, None, first + Fraction(terms.retry_s) + longer)
+            return Greylisted(float(first + Fraction(terms.delay_s) + longer - now), 0.0, new=not errand)
         self._count(client, friend, terms, now)
         self.errands[client, name] = Errand(first, now, now + Fraction(terms.keep_s))
         if not told and once:

@@ -55,6 +55,46 @@ def test_an_early_retry_neither_lengthens_the_wait_nor_the_window(backend: Backe
     backend.play(story)
 
 
+def test_with_a_penalty_each_early_return_makes_the_wait_longer_ten_times_at_most(backend: Backend) -> None:
+    """What comes back at once tries our other MX, or asks again because a reply was lost."""
+    terms = replace(TERMS, penalty_s=60.0)
+
+    async def story(store: Store) -> None:
+        assert await store.greylist("n", "a b", terms, NOW) == NEW
+        assert (await store.greylist("n", "a b", terms, NOW + 29)).wait_s == 271
+        for early in range(1, 13):
+            answer = await store.greylist("n", "a b", terms, NOW + 29 + early)
+            assert answer.wait_s == 300 + 60 * min(early, 10) - 29 - early
+        assert (await store.greylist("n", "a b", terms, NOW + 899)).wait_s == 1
+        assert await store.greylist("n", "a b", terms, NOW + 900) == Greylisted(0.0, 900.0, announce=True)
+        assert (await store.greylist("n", "a b", terms, NOW + 901)).wait_s == 0
+
+    backend.play(story)
+
+
+def test_who_waits_longer_by_penalties_has_as_much_more_time_to_come_back(backend: Backend) -> None:
+    terms = replace(TERMS, retry_s=400.0, penalty_s=60.0)
+
+    async def story(store: Store) -> None:
+        await store.greylist("n", "a b", terms, NOW)
+        for early in (40, 50, 60, 70):
+            await store.greylist("n", "a b", terms, NOW + early)
+        assert (await store.greylist("n", "a b", terms, NOW + 639)).wait_s == 0
+        await store.greylist("n", "a c", terms, NOW)
+        assert await store.greylist("n", "a c", terms, NOW + 400) == NEW
+
+    backend.play(story)
+
+
+def test_a_penalty_that_is_no_more_configured_is_waited_for_no_more(backend: Backend) -> None:
+    async def story(store: Store) -> None:
+        await store.greylist("n", "a b", replace(TERMS, penalty_s=600.0), NOW)
+        assert (await store.greylist("n", "a b", replace(TERMS, penalty_s=600.0), NOW + 40)).wait_s == 860
+        assert (await store.greylist("n", "a b", TERMS, NOW + 41)).wait_s == 259
+
+    backend.play(story)
+
+
 def test_who_comes_back_too_late_begins_anew(backend: Backend) -> None:
     async def story(store: Store) -> None:
         await store.greylist("n", "a b", TERMS, NOW)
@@ -207,6 +247,7 @@ def test_a_clock_that_was_set_back_lets_nobody_wait_for_years(backend: Backend) 
         replace(TERMS, keep_s=math.inf),
         replace(TERMS, gap_s=-0.1),
         replace(TERMS, known_after=-1),
+        replace(TERMS, penalty_s=-1.0),
     ],
 )
 def test_what_means_nothing_is_refused(backend: Backend, terms: Patience) -> None:
@@ -227,6 +268,7 @@ STEPS = st.tuples(
             Patience(60.0, 1000.0, 3000.0, 2, 0.0),
             Patience(60.0, 1000.0, 3000.0, 2, 1000.0),
             Patience(0.0, 60.0, 300.0, 0, 0.0),
+            Patience(60.0, 1000.0, 3000.0, 2, 0.0, 59.0),
         ]
     ),
 )

@@ -24,22 +24,23 @@ _READ = frozenset({"plugins", "MYNETWORKS", "mynetworks"})
 
 # Plugins without a counterpart that could be filled from the settings: why, and what to do.
 _ROWS = "its rules are rows of a database"
+_CORRESPONDENTS = (
+    "which servers ask about our users' mail stands in main.cf",
+    'set correspondents = "60d" in the greylist table, and ask in the restrictions of submission too',
+)
 _NOT_CARRIED = {
-    "amavisd_wblist": (_ROWS, "write them into an access table: of = sender, deny and allow"),
+    "amavisd_wblist": (_ROWS, "ask them as an access table: of = recipient_and_sender"),
     "wblist_rdns": (_ROWS, "write them into an access table: of = reverse_client_name"),
     "blacklist_rdns": (_ROWS, "write them into an access table: of = reverse_client_name"),
     "reject_to_hostname": ("it asks the system for its name", "use an access table: of = recipient, deny"),
     "amavisd_message_size_limit": (_ROWS, "use message_size_limit of Postfix"),
     "sql_user_restrictions": (_ROWS, "write them into an access table: of = recipient"),
     "ldap_recipient_restrictions": (_ROWS, "write them into an access table: of = recipient"),
-    "whitelist_outbound_recipient": ("whom users write to is not exempt from waiting", ""),
-    "gl_whitelist_outbound_recipient": ("whom users write to is not exempt from waiting", ""),
-    "sql_force_change_password_in_days": (
-        "the age of passwords is no matter of mail",
-        "see to it in Dovecot",
-    ),
+    "whitelist_outbound_recipient": _CORRESPONDENTS,
+    "gl_whitelist_outbound_recipient": _CORRESPONDENTS,
+    "sql_force_change_password_in_days": (_ROWS, "ask them as an access table: of = sasl_username"),
     "ldap_force_change_password_in_days": (
-        "the age of passwords is no matter of mail",
+        "the age of passwords is in LDAP, which is no table",
         "see to it in Dovecot",
     ),
     "sql_log_smtp_session_info": ("the journal has every decision", "tamis trace reads it"),
@@ -140,7 +141,7 @@ def _greylisting(settings: _Settings, result: Result) -> None:
         how = "whom SPF lets send waits once as well, but all its servers are one client"
         result.differs(place, "GREYLISTING_BYPASS_SPF", how, "exempt_domains names those who never wait")
     why = "who is or is not greylisted stands in the tables greylisting and greylisting_whitelists"
-    instead = "name them in exempt_clients, exempt_domains and exempt_recipients"
+    instead = "ask the recipients as recipient_tables; name clients and senders in exempt_clients and exempt_domains"
     result.leave(settings.place("plugins"), "greylisting", why, instead)
     result.tables.append(table)
 

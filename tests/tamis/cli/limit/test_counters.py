@@ -116,6 +116,17 @@ def test_a_key_of_two_words_stands_for_its_network(config: Path, capsys: pytest.
     assert nets["limits"][0]["used"] == 3  # type: ignore[index]
 
 
+def test_an_extension_stands_for_its_mailbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tamis.toml"
+    table = '[policyd.checks.in]\ncheck = "ratelimit"\nkey = ["recipient"]\nlimits = ["5/1d"]\n'
+    path.write_text(f'[store]\nurl = "sqlite://{tmp_path}/state.db"\n{table}')
+    send(path, 2)
+    assert limit(path, "show", "--json", "R+x@x") == 0
+    [counter] = told(capsys)
+    assert counter["key"] == "r@x"
+    assert counter["limits"][0]["used"] == 2  # type: ignore[index]
+
+
 def test_top_lists_the_most_used_first(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert limit(config, "top") == 1
     send(config, 2, "bob@example.org", "198.51.100.1")
