@@ -84,7 +84,7 @@ def run() -> Iterator[Figure]:
         client = compiled("policyload", directory)
         contenders = {
             "sqlite": Contender(
-                stack.enter_context(tamis(directory / "sqlite", "sqlite:///{}/state.db")), 20000
+                stack.enter_context(tamis(directory / "sqlite", "sqlite://{}/state.db")), 20000
             ),
             "redis": Contender(stack.enter_context(tamis_on_redis(directory / "redis")), 20000),
             "floor": Contender(stack.enter_context(floor(directory)), 40000),

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
+from types import TracebackType
+from typing import Any
 
 from tamis import metrics
 from tamis.check import Services
@@ -79,6 +81,41 @@ class Decision:
         return next(r.label for r in self.results if r.obeyed and r.verdict.kind is kind)
 
 
+class Deadline:
+    """Ends what a task does in ``with`` when the time is up, as `asyncio.timeout` does, but with one timer for all the
+    blocks of a stage, and what comes after the first that was ended has no time either."""
+
+    __slots__ = ("_cancelling", "_expired", "_loop", "_task", "_timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.Handle = self._loop.call_later(seconds, self._expire)
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._task = task
+        self._cancelling = 0
+        self._expired = False
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._task.cancel()
+
+    def __enter__(self) -> None:
+        self._cancelling = self._task.cancelling()
+
+    def __exit__(self, kind: type[BaseException] | None, exc: object, trace: TracebackType | None) -> None:
+        """Raises TimeoutError, unless it is somebody else who cancels the task."""
+        if self._expired:
+            self._expired = False
+            self._timer = self._loop.call_soon(self._expire)
+            if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+                raise TimeoutError
+
+    def close(self) -> None:
+        """The stage has ended."""
+        self._timer.cancel()
+
+
 class Pipeline:
     """The configured checks of one program."""
 
@@ -117,32 +154,35 @@ class Pipeline:
         results: list[Result] = []
         edits: list[Edit] = []
         held: Verdict | None = None
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.deadline_s
-        for configured in checks:
-            result = await self._run_one(configured, txn, deadline)
-            results.append(result)
-            if not result.obeyed:
-                continue
-            txn.findings.add(configured.label, result.verdict)
-            if result.verdict.kind is Kind.HOLD:
-                held = held or result.verdict
-            elif result.verdict.kind is not Kind.PASS:
-                return Decision(result.verdict, tuple(results))
-            edits += result.verdict.edits
-            if result.verdict.final:
-                break
+        deadline = Deadline(self.deadline_s)
+        try:
+            for configured in checks:
+                result = await self._run_one(configured, txn, deadline)
+                results.append(result)
+                if not result.obeyed:
+                    continue
+                txn.findings.add(configured.label, result.verdict)
+                if result.verdict.kind is Kind.HOLD:
+                    held = held or result.verdict
+                elif result.verdict.kind is not Kind.PASS:
+                    return Decision(result.verdict, tuple(results))
+                edits += result.verdict.edits
+                if result.verdict.final:
+                    break
+        finally:
+            deadline.close()
         if held is not None:
             return Decision(replace(held, edits=tuple(edits)), tuple(results))
         return Decision(Verdict(Kind.PASS, edits=tuple(edits)) if edits else PASS, tuple(results))
 
-    async def _run_one(self, configured: Configured, txn: Transaction, deadline: float) -> Result:
+    async def _run_one(self, configured: Configured, txn: Transaction, deadline: Deadline) -> Result:
         obeyed = configured.mode == "enforce"
         try:
-            if configured.deadline_s < math.inf:
-                deadline = min(deadline, asyncio.get_running_loop().time() + configured.deadline_s)
-            async with asyncio.timeout_at(deadline):
-                verdict = _proper(await configured.check.run(txn, self.services))
+            with deadline:
+                asked = configured.check.run(txn, self.services)
+                if configured.deadline_s < math.inf:
+                    asked = _within(configured.deadline_s, asked)
+                verdict = _proper(await asked)
         except PermFail as exc:
             return Result(configured.label, from_exception(exc), obeyed)
         except Exception as exc:  # whatever a check does wrong, the mail gets an answer
@@ -154,13 +194,14 @@ class Pipeline:
         return Result(configured.label, verdict, obeyed)
 
     def _record(self, stage: Stage, txn: Transaction, decision: Decision, took_s: float) -> None:
-        metrics.observe_stage(self.program, stage.value, decision.verdict.kind.value, took_s)
+        stage_name, kind = stage.value, decision.verdict.kind.value
+        metrics.observe_stage(self.program, stage_name, kind, took_s)
         for result in decision.results:
             metrics.count_check(
                 self.program, result.label, result.verdict.kind.value, result.obeyed, result.error
             )
         fields = {
-            "stage": stage.value,
+            "stage": stage_name,
             "queue_id": txn.queue_id,
             "instance": txn.instance,
             "message_id": txn.message_id,
@@ -168,7 +209,7 @@ class Pipeline:
             "sasl_username": txn.sasl_username,
             "sender": txn.sender,
             "recipient": txn.recipient,
-            "verdict": decision.verdict.kind.value,
+            "verdict": kind,
             "check": decision.label,
             "status": decision.verdict.status,
             "reason": decision.verdict.reason,
@@ -179,6 +220,11 @@ class Pipeline:
         self.journal.append(
             self.program, {**fields, "text": decision.verdict.text, "checks": checks, **request}
         )
+
+
+async def _within(seconds: float, asked: Coroutine[Any, Any, Verdict]) -> Verdict:
+    async with asyncio.timeout(seconds):
+        return await asked
 
 
 def _proper(verdict: object) -> Verdict:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 
+import orjson
+
 from tamis import metrics
 from tamis.journal.config import JournalConfig
 from tamis.journal.days import day_of, file_name, files
@@ -32,7 +34,9 @@ MAX_LINE_BYTES = 16_384
 MAX_BATCH_BYTES = 1 << 20
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only: a lone surrogate survives the way back
+_escaping = json.JSONEncoder(
+    separators=(",", ":")
+).encode  # ASCII only: a lone surrogate survives the way back
 
 
 class Journal:
@@ -170,10 +174,21 @@ def _line(now_s: float, program: str, fields: Mapping[str, Value]) -> bytes:
             for name, value in fields.items()
             if value or value == 0
         }
-        raw = _encode(record).encode("ascii") + b"\n"
+        raw = _encoded(record) + b"\n"
         if len(raw) <= MAX_LINE_BYTES:
             return raw
     raise ValueError(f"a record of {len(raw)} bytes")
+
+
+def _encoded(record: Mapping[str, Value]) -> bytes:
+    """Printable ASCII. The fast encoder escapes nothing else, so it does for what is that already."""
+    try:
+        raw = orjson.dumps(record)
+    except TypeError:  # a lone surrogate
+        raw = b"\x7f"
+    if raw.isascii() and b"\x7f" not in raw:
+        return raw
+    return _escaping(record).encode("ascii")
 
 
 def _bounded(value: Value, limit: int) -> Value:

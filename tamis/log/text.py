@@ -48,16 +48,18 @@ def _escaped(char: str) -> str:
 
 def logfmt(fields: Mapping[str, object], limit: int) -> str:
     """``name=value`` words; what is not plain ASCII stands in quotes, ``\\`` and ``"`` escaped."""
-    words = []
-    for name, value in fields.items():
-        text = value if type(value) is str else _text(value)
-        if not text:
-            continue
-        if len(text) > limit or _NOT_BARE(text):
-            text = _cut(text, limit).replace("\\", "\\\\").replace('"', '\\"')
-            text = '"' + safe(text, 2 * limit + 40) + '"'
-        words.append(f"{name}={text}")
-    return " ".join(words)
+    texts = {n: t for n, v in fields.items() if (t := v if type(v) is str else _text(v))}
+    together = "".join(texts.values())
+    if len(together) <= limit and not _NOT_BARE(together):  # nearly always: one look for all
+        return " ".join([f"{name}={text}" for name, text in texts.items()])
+    return " ".join([f"{name}={_word(text, limit)}" for name, text in texts.items()])
+
+
+def _word(text: str, limit: int) -> str:
+    if len(text) <= limit and not _NOT_BARE(text):
+        return text
+    text = _cut(text, limit).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + safe(text, 2 * limit + 40) + '"'
 
 
 def _text(value: object) -> str:

@@ -1,14 +1,17 @@
 -- attempt - how charge.lua and hold.lua begin: it is put before both. The twin of what they share in bucket.py.
 --
 -- KEYS  one for each window first; with `once` the remembered answer last
--- ARGV  now (us), cost, skew (us), life of the answer (us; 0 without `once`) first
+-- ARGV  numbers first, as doubles in one word, for each word of its own costs time: now (us), cost, skew (us), life of the
+--       answer (us; 0 without `once`), then unit, drain, capacity, end (us; 0 but for a stretch of a calendar) of each
+--       window
 -- A bucket is "level moment", a grant "units until"; a remembered answer is "expires answer"; the reply is
 -- "repeated allowed remaining wait window", wait in us, -1 for never.
 -- Numbers are whole and below 2^53, where doubles are exact; "%.0f", for tostring would round them.
 
 local EXACT = 4503599627370496
-local now, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
-local skew, answer_life = tonumber(ARGV[3]), tonumber(ARGV[4])
+local windows = #ARGV[1] / 32 - 1
+local numbers = {struct.unpack('<' .. string.rep('d', #ARGV[1] / 8), ARGV[1])}
+local now, cost, skew, answer_life = unpack(numbers, 1, 4)
 local known = redis.call('MGET', unpack(KEYS))
 
 if answer_life > 0 and known[#KEYS] then

@@ -2,9 +2,8 @@
 --
 -- KEYS  one for each window, and with `once` the remembered answer behind them; beside them lies a grant, in the same
 --       slot, which is only looked at where nothing would be left: to name it at every request costs a fifth
--- ARGV  those of attempt.lua, then unit, drain, capacity, end (us; 0 but for a stretch of a calendar) of each window
+-- ARGV  that of attempt.lua
 
-local windows = (#ARGV - 4) / 4
 local filled = {}
 local wait, refusing, left, least, tightest
 local extra, looked = 0, false
@@ -12,8 +11,7 @@ local extra, looked = 0, false
 repeat
   wait, refusing, left, least = 0, 0, 0, nil
   for i = 1, windows do
-    local unit, drain, capacity = tonumber(ARGV[4 * i + 1]), tonumber(ARGV[4 * i + 2]), tonumber(ARGV[4 * i + 3])
-    local ends = tonumber(ARGV[4 * i + 4])
+    local unit, drain, capacity, ends = unpack(numbers, 4 * i + 1, 4 * i + 4)
     local level, moment = drained(known[i], drain, ends)
     if extra > 0 then capacity = capacity + math.min(extra * unit, EXACT) end
     local this_wait = wait_for(cost * unit, level, capacity, drain, ends)

@@ -28,7 +28,7 @@ SWEEP_EVERY = 64  # requests: a step of the sweep looks at eight rows of each ta
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Request:
     """*work* runs inside the transaction; *now* is the caller's time; *deadline* is the loop's."""
 

@@ -1,12 +1,11 @@
 -- hold - `Counters.hold` in one step, behind attempt.lua. The twin of `decide_held` in holding.py.
 --
 -- KEYS  one for each window, that of a grant, the list of what is held, and with `once` the remembered answer
--- ARGV  those of attempt.lua, then token, keep (us; 0 settles), more, lapse, longest keep (us), most entries, life of the
---       list (ms), then unit, drain, capacity, end of each window
+-- ARGV  that of attempt.lua, then token, keep (us; 0 settles), more, lapse, longest keep (us), most entries, life of the
+--       list (ms)
 -- The list is "token:units:expires ...".
 
-local token, keep = ARGV[5], tonumber(ARGV[6])
-local windows = (#ARGV - 11) / 4
+local token, keep = ARGV[2], tonumber(ARGV[3])
 local extra = granted(known[windows + 1])
 
 local before = known[windows + 2] or ''
@@ -15,29 +14,27 @@ for entry, name, units, expires in string.gmatch(before, '(([^:%s]+):(%d+):(%d+)
   units, expires = tonumber(units), tonumber(expires)
   if name == token then
     mine, mine_entry = units, entry
-  elseif now < expires and expires <= now + tonumber(ARGV[9]) + skew then
+  elseif now < expires and expires <= now + tonumber(ARGV[6]) + skew then
     kept[#kept + 1], counts[#counts + 1] = entry, units
     others = others + units
-  elseif expires <= now and ARGV[8] == '0' then
+  elseif expires <= now and ARGV[5] == '0' then
     overdue = overdue + units
   end
 end
-if #kept >= tonumber(ARGV[10]) then
+if #kept >= tonumber(ARGV[7]) then
   local first = table.remove(counts, 1)
   table.remove(kept, 1)
   overdue, others = overdue + first, others - first
 end
 
 local total = cost
-if ARGV[7] == '1' then total = math.min(mine + cost, EXACT + 1) end
+if ARGV[4] == '1' then total = math.min(mine + cost, EXACT + 1) end
 local limits = {}
 local wait, refusing, left = 0, 0, 0
 local least, tightest
 
 for i = 1, windows do
-  local at = 4 * i + 8
-  local unit, drain, capacity = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local ends = tonumber(ARGV[at + 3])
+  local unit, drain, capacity, ends = unpack(numbers, 4 * i + 1, 4 * i + 4)
   local level, moment = drained(known[i], drain, ends)
   if extra > 0 then capacity = capacity + math.min(extra * unit, EXACT) end
   level = math.max(level, math.min(level + overdue * unit, capacity))
@@ -79,7 +76,7 @@ if after ~= before then
   if after == '' then
     redis.call('DEL', KEYS[windows + 2])
   else
-    redis.call('SET', KEYS[windows + 2], after, 'PX', ARGV[11])
+    redis.call('SET', KEYS[windows + 2], after, 'PX', ARGV[8])
   end
 end
 return remembered(answer)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from tamis.store import Acquaintance, Charge, Greylisted, Patience, Window
 from tamis.store.attempt import Attempt, Sight
 from tamis.store.bucket import MICROS, SKEW_US
-from tamis.store.greylist import CLIENT, MESSAGE_US, Inquiry, Visit
+from tamis.store.greylist import AT_ONCE_US, CLIENT, MESSAGE_US, PENALTIES, Inquiry, Visit
 from tamis.store.redis_accounts import RedisAccounts
-from tamis.store.redis_counters import RedisCounters, charge_args, read_charge
+from tamis.store.redis_counters import RedisCounters, charge_word, read_charge
 from tamis.store.redis_tallies import RedisTallies
 
 
@@ -29,7 +29,7 @@ class RedisStore(RedisAccounts, RedisCounters, RedisTallies):
         attempt = Attempt.of(subject, windows, cost, now, once)
         exact = bool(once) or not cost
         return await self._ask(
-            "charge", self._charge_keys(attempt), charge_args(attempt), read_charge, exact=exact
+            "charge", self._charge_keys(attempt), (charge_word(attempt),), read_charge, exact=exact
         )
 
     async def first_seen(self, key: str, now: float, keep_s: float) -> float:
@@ -47,7 +47,8 @@ class RedisStore(RedisAccounts, RedisCounters, RedisTallies):
         tagged = self._tagged(visit.client)
         keys = [tagged + name for name in visit.names()][: 3 if visit.message else 2]
         times = (visit.now, visit.delay, visit.retry, visit.keep, visit.gap, MESSAGE_US)
-        args = (*times, visit.known_after, visit.token, SKEW_US)
+        penalties = (visit.penalty, PENALTIES * visit.penalty, AT_ONCE_US)
+        args = (*times, visit.known_after, visit.token, SKEW_US, *penalties)
         return await self._ask("greylist", keys, args, _read_greylisted, exact=bool(once))
 
     async def greylist_client(

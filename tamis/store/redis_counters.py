@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from struct import pack
 
 from tamis.store import Charge, Window
 from tamis.store.address import ClusterAddress
@@ -36,9 +37,8 @@ class RedisCounters(RedisVerbs):
         attempt = holding.attempt
         keys, tagged = self._charge_keys(attempt), self._tagged(attempt.name)
         keys[len(attempt.limits) : len(attempt.limits)] = (tagged + GRANT, tagged + HELD)
-        args: list[str | int] = [*charge_args(attempt)]
         flags = (holding.token, holding.keep, int(holding.more), int(holding.lapse))
-        args[4:4] = (*flags, MAX_KEEP_US, MAX_HELD, (holding.life + SKEW_US) // 1000)
+        args = (charge_word(attempt), *flags, MAX_KEEP_US, MAX_HELD, (holding.life + SKEW_US) // 1000)
         exact = bool(once) or (holding.keep > 0 and not (holding.more and cost))
         return await self._ask("hold", keys, args, read_charge, exact=exact)
 
@@ -105,12 +105,12 @@ class RedisCounters(RedisVerbs):
         return [*keys, f"{tagged}o{attempt.once}"] if attempt.once else keys
 
 
-def charge_args(attempt: Attempt) -> list[int]:
-    """The words of a charge, as charge.lua wants them."""
-    args = [attempt.now_us, attempt.cost, SKEW_US, ONCE_US if attempt.once else 0]
+def charge_word(attempt: Attempt) -> bytes:
+    """The numbers of a charge, as attempt.lua wants them. Doubles hold them all: see `MAX_EXACT`."""
+    numbers = [attempt.now_us, attempt.cost, SKEW_US, ONCE_US if attempt.once else 0]
     for limit in attempt.limits:
-        args += (limit.unit, limit.drain, limit.capacity, limit.ends_us)
-    return args
+        numbers += (limit.unit, limit.drain, limit.capacity, limit.ends_us)
+    return pack(f"<{len(numbers)}d", *numbers)
 
 
 def read_charge(reply: bytes) -> Charge:

@@ -60,8 +60,11 @@ def buckets_of(db: sqlite3.Connection, name: str) -> dict[str, Bucket]:
 
 def fill(db: sqlite3.Connection, name: str, limits: Sequence[Limit], filled: Sequence[Bucket]) -> None:
     """Write the buckets of *limits*, or none of them."""
-    for limit, bucket in zip(limits, filled, strict=False):
-        db.execute(_FILL, (name, limit.rate, *bucket, limit.lasts_until(bucket) / MICROS))
+    rows = [
+        (name, limit.rate, *bucket, limit.lasts_until(bucket) / MICROS)
+        for limit, bucket in zip(limits, filled, strict=False)
+    ]
+    db.executemany(_FILL, rows)
 
 
 def first_seen(db: sqlite3.Connection, sight: Sight) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
+from operator import methodcaller
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tamis.store import Store
@@ -20,12 +21,8 @@ def _through(
     name = verb.__name__
 
     @wraps(verb)
-    async def ask(self: WrappedStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def asked(store: Store) -> Awaitable[T]:
-            answer: Awaitable[T] = getattr(store, name)(*args, **kwargs)
-            return answer
-
-        return await self.answer(name, asked)
+    def ask(self: WrappedStore, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return self.answer(name, methodcaller(name, *args, **kwargs))
 
     return ask
 

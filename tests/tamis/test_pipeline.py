@@ -237,16 +237,37 @@ def test_all_checks_of_a_stage_share_one_deadline(tmp_path: Path) -> None:
         await asyncio.Event().wait()
         return PASS
 
-    checks = [check(f"slow{n}", hang, on_error="pass") for n in range(20)]
-    house = House(tmp_path, *checks, deadline_s=0.05)
+    checks = [check(f"slow{n}", hang, on_error="pass") for n in range(150)]
+    house = House(tmp_path, *checks, deadline_s=0.2)
 
     async def within() -> Decision:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(20):  # each for itself would take 30 s
             return await house.pipeline.run(Stage.RCPT, TXN)
 
     decision = asyncio.run(within())
     assert decision.verdict == PASS
-    assert [result.verdict.reason for result in decision.results] == ["timeout"] * 20
+    assert [result.verdict.reason for result in decision.results] == ["timeout"] * 150
+
+
+def test_a_check_that_does_not_let_itself_be_ended_buys_no_time_for_others(tmp_path: Path) -> None:
+    async def stubborn(_txn: Transaction, _services: Services) -> Verdict:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return passed(reason="at last")
+        raise AssertionError
+
+    async def for_ever(_txn: Transaction, _services: Services) -> Verdict:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    checks = [check("stubborn", stubborn), check("slow", for_ever, on_error="pass"), check("quick", PASS)]
+    decision = House(tmp_path, *checks, deadline_s=0.02).judge()
+    assert [(r.verdict.reason, r.error) for r in decision.results] == [
+        ("at last", False),
+        ("timeout", True),
+        ("", False),
+    ]
 
 
 def test_who_gives_up_waiting_is_heard(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tamis.store.config import StoreConfig
     [
         ("memory://", MemoryAddress()),
         ("sqlite:///var/lib/tamis/state.db", SqliteAddress(Path("/var/lib/tamis/state.db"))),
+        ("sqlite:////var/lib/tamis/state.db", SqliteAddress(Path("/var/lib/tamis/state.db"))),
         ("sqlite:///with%20space/%23.db", SqliteAddress(Path("/with space/#.db"))),
         ("redis://localhost", RedisAddress(host="localhost")),
         ("redis://10.0.0.1:6380/7", RedisAddress(host="10.0.0.1", port=6380, db=7)),
