@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.servers import free_port, wait_for
+from demo.postfix import last_wins
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 _QUEUES = (
@@ -84,7 +85,7 @@ def postfix(
     etc.mkdir(parents=True)
     port = free_port()
     main = _MAIN.format(root=root, daemons=DAEMONS, transport=transport)
-    (etc / "main.cf").write_text(main + more)
+    (etc / "main.cf").write_text(last_wins(main + more))
     (etc / "master.cf").write_text(_MASTER.format(port=port, user=user, lda=lda, dovecot_lda=dovecot_lda))
     for name in _QUEUES:
         (root / "spool" / name).mkdir(parents=True)

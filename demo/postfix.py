@@ -61,7 +61,7 @@ def prepare(layout: Layout, mailboxes: Iterable[str], *, lmtp: bool = False) -> 
     main += _PRIVATE.format(
         spool=layout.path("/var/spool/postfix"), root=layout.root, hostname=HOSTNAME, host=HOST, backoff="1s"
     )
-    _write(etc / "main.cf", _last_wins(main))
+    _write(etc / "main.cf", last_wins(main))
     master = (STOCK / "master.cf.dist").read_text() + layout.contrib("postfix/master.cf")
     _write(etc / "master.cf", _with_ports(master, layout))
     _write(etc / "tamis-mailboxes", "".join(f"{mailbox} {mailbox}\n" for mailbox in mailboxes))
@@ -100,8 +100,11 @@ def _with_transport(main: str, lmtp: bool) -> str:
     return re.sub(r"(?m)^(virtual_transport = tamis)\n#(virtual_transport = lmtp:.*)$", r"#\1\n\2", main)
 
 
-def _last_wins(main: str) -> str:
-    """Only the last of entries with the same name, as Postfix reads them; it would warn about the others."""
+def last_wins(main: str) -> str:
+    """Only the last of entries with the same name, as Postfix reads them.
+
+    Each daemon would warn of the others as it starts: where ten have done so before postlogd reads, it waits for itself
+    to read its own warning, and all wait for postlogd."""
     entries = re.findall(r"(?m)^[^#\s].*\n(?:(?:[ \t#].*)?\n)*", main)
     return "".join({entry.partition("=")[0].strip(): entry for entry in entries}.values())
 

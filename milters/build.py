@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 from milters.config import PROGRAM, Root, assemble
 from milters.quarantine.keeper import Keeper
-from tamis.check import Services
+from tamis.check import Closing, Services
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -28,6 +30,7 @@ class Program:
         self._store = open_store(root.store)
         self._dns = DnsResolver(root.dns)
         self.journal = Journal.open(root.journal, log)
+        self._checks = checks
         self.pipeline = self._pipeline(root, checks)
         self.keeper = self._keeper(root)
 
@@ -42,18 +45,28 @@ class Program:
         """What the file says now, for `obey`; takes as long as its tables are large. Raises ConfigError."""
         return load(self._path, assemble)
 
-    def obey(self, new: tuple[Root, tuple[Configured, ...]]) -> None:
-        """From now on obey *new*. Raises ConfigError before anything has changed.
+    def obey(self, new: tuple[Root, tuple[Configured, ...]]) -> Coroutine[Any, Any, None]:
+        """From now on obey *new*. Raises ConfigError before anything has changed. What is returned closes the checks
+        that are replaced, in the loop that asks them.
 
-        What is replaced is left to whoever still uses it: a reload is rare, and messages in flight are not."""
+        All else that is replaced is left to whoever still uses it: a reload is rare, and messages in flight are not."""
         root, checks = new
-        old = self._root
+        old, replaced = self._root, self._checks
         self._store = self._store if root.store == old.store else open_store(root.store)
         self._dns = self._dns if root.dns == old.dns else DnsResolver(root.dns)
         if root.journal != old.journal:
             self.journal.flush()
             self.journal = Journal.open(root.journal, self._log)
         self._log.configure(root.log, PROGRAM)
-        self._root = root
+        self._root, self._checks = root, checks
         self.pipeline = self._pipeline(root, checks)
         self.keeper = self._keeper(root)
+        return self._closed(replaced)
+
+    async def _closed(self, checks: Iterable[Configured]) -> None:
+        for each in checks:
+            if isinstance(each.check, Closing):
+                try:
+                    await each.check.close()
+                except Exception as exc:  # the others must be closed all the same
+                    self._log.exception("a check was not closed", exc, check=each.label)

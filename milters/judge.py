@@ -19,7 +19,7 @@ from tamis.pipeline import Decision
 from tamis.transaction import Stage, Transaction
 from tamis.verdict import Kind, RemoveHeader, passed
 
-MEMORY_BYTES = 16 << 20  # of messages that are being received or judged; more go to disk
+MEMORY_BYTES = 8 << 20  # of messages that are being received or judged; more go to disk
 
 _ACTIONS = {"CONTINUE": "accept", "TEMPFAIL": "defer", "REJECT": "reject", "DISCARD": "discard"}
 
@@ -52,7 +52,9 @@ class Judge:
         return said
 
     async def end(self, session: Session) -> Answer:
-        """The answer at the end of the message. What could not be taken in is answered for that, unjudged."""
+        """The answer at the end of the message, which `Session.reset` is to follow.
+
+        What could not be taken in is answered for that, unjudged."""
         started, size_bytes = time.monotonic(), 0
         said = CONTINUE
         try:
@@ -67,8 +69,6 @@ class Judge:
                 said = await self._judged(txn)
         except Exception as exc:  # see judge
             said = self.failed("end of message", exc, session)
-        finally:
-            session.reset()
         action = "hold" if said.quarantine or said.kept else _ACTIONS[said.action]
         metrics.observe_milter_message(action, time.monotonic() - started, size_bytes)
         return said

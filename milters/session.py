@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from milters.edits import Operation, operations
+from milters.transport.turns import Turns
 from tamis.errors import PermFail, TempFail
 from tamis.mail.headers import MAX_FIELDS, MAX_HEADER_BYTES
 from tamis.mail.message import Memory, Message, Spool
@@ -56,7 +57,7 @@ class Session:
     def __init__(self, *, whole: bool = True, memory: Memory | None = None) -> None:
         self.whole = whole
         self.memory = memory
-        self._spool = Spool()
+        self._spool = Spool(memory=memory)
         self.client_address = ""
         self.client_name = ""
         self.reverse_client_name = ""
@@ -78,7 +79,6 @@ class Session:
         self._header_bytes = 0
         self._in_body = False
         self._spool.close()
-        self._spool = Spool(memory=self.memory)
 
     def connect(self, client_name: str, client_address: str, reverse_client_name: str) -> None:
         """A client has connected; "" for what is not known."""
@@ -160,9 +160,10 @@ class Session:
 
 
 class Host(Protocol):
-    """The worker, as far as a transport knows it. memory: for its sessions."""
+    """The worker, as far as a transport knows it. memory, turns: for its sessions."""
 
     memory: Memory
+    turns: Turns
 
     def opened(self) -> None:
         """A session has begun."""

@@ -21,13 +21,17 @@ from milters.build import Program
 from milters.judge import Judge
 from milters.session import Answer, Session
 from milters.transport import libmilter
+from milters.transport.pulse import Entrance
+from milters.transport.turns import Turns
 from tamis import metrics
 from tamis.bridge import Bridge
-from tamis.errors import TamisError
+from tamis.errors import TamisError, TempFail
 from tamis.log import Log
 from tamis.service.prefork import PARENT_FD, tell_parent
 from tamis.transaction import Stage
 
+KEEP_S = libmilter.IDLE_S / 4  # libmilter ends sessions that say nothing, and ours is one
+CLOSE_S = 10.0  # what a reload replaces
 BRIDGE_MARGIN_S = 2.0  # the pipeline keeps its deadline itself; the bridge is for a loop that hangs
 
 
@@ -47,9 +51,14 @@ class Worker:
     def serve(self, listener: int) -> bool:
         """Until SIGTERM, or the parent's death: then True. *listener* is the descriptor of the shared socket."""
         wake = _signals_to_pipe()
+        entrance = Entrance(listener)
         libmilter.register(self, f"fd:{listener}")
         served = threading.Thread(target=libmilter.main, name="libmilter", daemon=True)
         served.start()
+        self._pulse = entrance.pulse()
+        self.turns = Turns(self._pulse.beat)
+        self.closed()  # ours is no session of an MTA's
+        entrance.open()
         tell_parent()
         orphaned = self._wait_for_the_end(wake)
         if orphaned:
@@ -62,9 +71,12 @@ class Worker:
     def _wait_for_the_end(self, wake: int) -> bool:
         """True if it is the parent's death."""
         while True:
-            ready, _, _ = select.select([wake, PARENT_FD], [], [])
+            ready, _, _ = select.select([wake, PARENT_FD], [], [], KEEP_S)
             if PARENT_FD in ready:
                 return True
+            if not ready:
+                self._pulse.beat()
+                continue
             numbers = os.read(wake, 64)
             if signal.SIGTERM in numbers or signal.SIGINT in numbers:
                 return False
@@ -74,9 +86,12 @@ class Worker:
     def reload(self) -> None:
         """Obey the file as it is now; the parent has found it good, so what is bad now is said and left."""
         try:
-            self._program.obey(self._program.read())
+            closing = self._program.obey(self._program.read())
         except (TamisError, OSError) as exc:
             self.log.error("reload refused, the old configuration stays", error=str(exc))
+            return
+        with contextlib.suppress(TempFail):  # mail does not wait for what nobody needs any more
+            self._bridge.call(closing, CLOSE_S)
 
     def _drain(self) -> None:
         with self._changed:
@@ -106,12 +121,15 @@ class Worker:
         return self._ask(stage.value, self._judge.judge(stage, session, recipient), session)
 
     def end(self, session: Session) -> Answer:
-        """See `session.Host`."""
-        return self._ask("end of message", self._judge.end(session), session)
+        """See `session.Host`. The session is begun anew here and not by the judge, who may come too late for it."""
+        try:
+            return self._ask("end of message", self._judge.end(session), session)
+        finally:
+            session.reset()
 
     def _ask(self, step: str, question: Coroutine[Any, Any, Answer], session: Session) -> Answer:
         try:
-            return self._bridge.call(question, self._judge.deadline_s + BRIDGE_MARGIN_S)
+            return self._bridge.call(question, self._judge.deadline_s + BRIDGE_MARGIN_S, self._pulse.beat)
         except Exception as exc:  # the MTA gets an answer whatever happens
             return self._judge.failed(step, exc, session)
 

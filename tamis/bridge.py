@@ -16,6 +16,8 @@ from tamis.errors import TempFail
 
 T = TypeVar("T")
 
+QUICK_S = 0.02  # what takes longer waits for somebody else
+
 
 class Bridge:
     """The loop's thread, while it runs."""
@@ -31,18 +33,24 @@ class Bridge:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def call(self, work: Coroutine[Any, Any, T], deadline_s: float) -> T:
-        """What *work* returns, or raises. TempFail 4.3.0 after *deadline_s*: it is cancelled and not waited for."""
+    def call(
+        self, work: Coroutine[Any, Any, T], deadline_s: float, slow: Callable[[], None] = lambda: None
+    ) -> T:
+        """What *work* returns, or raises. TempFail 4.3.0 after *deadline_s*: it is cancelled and not waited for.
+
+        slow: called once if *work* takes longer than `QUICK_S`."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(deadline_s)
-        except concurrent.futures.TimeoutError as exc:
-            if future.done():  # the work's own TimeoutError
-                raise
-            future.cancel()
-            raise TempFail("4.3.0", "Checks took too long, try again later") from exc
+            for wait_s, late in ((QUICK_S, slow), (deadline_s - QUICK_S, future.cancel)):
+                try:
+                    return future.result(wait_s)
+                except concurrent.futures.TimeoutError:
+                    if future.done():  # the work's own TimeoutError, or it has just ended
+                        return future.result()
+                    late()
         except concurrent.futures.CancelledError as exc:
             raise TempFail("4.3.0", "Stopping, try again later") from exc
+        raise TempFail("4.3.0", "Checks took too long, try again later")
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""

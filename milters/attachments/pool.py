@@ -13,6 +13,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from contextlib import suppress
 from typing import Any
@@ -36,8 +37,14 @@ class Pool:
     def __init__(self, size: int) -> None:
         self._free = asyncio.Semaphore(size)
         self._idle: list[_Child] = []
-        self._ended: list[_Child] = []
-        weakref.finalize(self, _end_all, self._idle, self._ended)
+        self._is_closed = False
+        weakref.finalize(self, _end_all, self._idle)
+
+    def close(self) -> None:
+        """Keep no child from now on: one that is at work ends after its job, as does one for a job that comes yet."""
+        self._is_closed = True
+        while self._idle:
+            _end(self._idle.pop())
 
     async def inspect(self, raw: Raw, job: Job) -> Report:
         """What `milters.attachments.inspect.inspect` says. Raises TempFail where no child can be had."""
@@ -56,10 +63,10 @@ class Pool:
         try:
             report = await child.inspect(raw, job)
         finally:
-            if report is not None and child.jobs < MAX_JOBS:
+            if report is not None and child.jobs < MAX_JOBS and not self._is_closed:
                 self._idle.append(child)
             else:
-                self._end(child)
+                _end(child)
         return report
 
     async def _started(self) -> _Child:
@@ -69,18 +76,18 @@ class Pool:
             is_ready = True
         finally:
             if not is_ready:
-                self._end(child)
+                _end(child)
         return child
 
-    def _end(self, child: _Child) -> None:
-        """Kill it; it is a zombie until one of the next calls, for nobody waits."""
-        child.kill()
-        self._ended.append(child)
-        self._ended[:] = [each for each in self._ended if each.process.poll() is None]
+
+def _end(child: _Child) -> None:
+    """Kill it; a thread waits for it, which is soon over, and nobody else."""
+    child.kill()
+    threading.Thread(target=child.process.wait, name="reaper", daemon=True).start()
 
 
-def _end_all(idle: list[_Child], ended: list[_Child]) -> None:
-    for child in (*idle, *ended):
+def _end_all(idle: list[_Child]) -> None:
+    for child in idle:
         child.kill()
         with suppress(subprocess.TimeoutExpired):
             child.process.wait(1.0)

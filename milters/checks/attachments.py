@@ -103,6 +103,10 @@ class Attachments:
             )
         return self._verdict(report, values_of(txn))
 
+    async def close(self) -> None:
+        """See `Closing`. Messages in flight are looked at all the same."""
+        self._pool.close()
+
     def _verdict(self, report: Report, values: dict[str, str]) -> Verdict:
         """Of all that was found."""
         verdicts = [

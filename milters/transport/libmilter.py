@@ -19,6 +19,7 @@ import milter
 
 from milters.edits import Append, Change, Delete, Insert, Operation
 from milters.session import CONTINUE, Answer, Host, Session
+from milters.transport.protocol import MACRO_STAGE, MACROS
 from tamis.errors import StatusError
 from tamis.transaction import Stage
 from tamis.verdict import AddRecipient, ChangeSender, RemoveRecipient, ReplaceBody
@@ -32,17 +33,6 @@ _ACTIONS = (
     | milter.ADDRCPT_PAR | milter.QUARANTINE | milter.SETSYMLIST
 )  # fmt: skip
 _CHUNK_BYTES = 65_535  # MILTER_CHUNK_SIZE
-
-# Macros that checks use, by the step that brings them; an application's list replaces the MTA's.
-# libmilter keeps a step's macros until the MTA sends others: with j there are always some, and no login stays from
-# the message before.
-_MACROS = {
-    milter.M_CONNECT: "j {daemon_name} {client_ptr}",
-    milter.M_HELO: "",
-    milter.M_ENVFROM: "j i {auth_authen} {auth_type}",
-    milter.M_ENVRCPT: "i {rcpt_mailer}",
-    milter.M_EOM: "i",
-}
 
 # Steps that only collect: bit that spares the reply. Not connect and helo: pymilter decodes their names strictly
 # before any code of ours runs, and what fails there is told only where a reply is awaited. Without one the client's
@@ -76,12 +66,25 @@ class _Connection:
         self.host = host
         self.session = Session(whole=protocol & _NO_CONTENT != _NO_CONTENT, memory=host.memory)
         self.in_message = False
+        self.has_turn = False
         self.protocol = protocol
 
     def told(self, step: str) -> int:
         """What to return from a step that asks nobody."""
         silent = self.protocol & _SILENT.get(step, 0)
         return int(milter.NOREPLY if silent else milter.CONTINUE)
+
+    def body_begins(self) -> None:
+        """Wait until it may."""
+        self.session.end_of_header()
+        self.has_turn = self.has_turn or self.host.turns.take()
+
+    def leave_message(self) -> None:
+        """It has ended, or is given up."""
+        self.in_message = False
+        if self.has_turn:
+            self.has_turn = False
+            self.host.turns.give()
 
 
 def register(host: Host, connection: str) -> None:
@@ -134,8 +137,8 @@ class _Steps:
         options[2] = options[3] = 0
         try:
             if options[0] & milter.SETSYMLIST:
-                for stage, macros in _MACROS.items():
-                    context.setsymlist(stage, macros)
+                for command, macros in MACROS.items():
+                    context.setsymlist(MACRO_STAGE[command], macros)
             context.setpriv(_Connection(host, options[1]))
             host.opened()
         except Exception as exc:  # an MTA without a milter is better than one that waits for us
@@ -154,11 +157,7 @@ class _Steps:
 
     def helo(self, context: Any, name: str) -> int:
         """EHLO or HELO."""
-
-        def note(c: _Connection) -> None:
-            c.session.helo_name = name
-
-        return self._step(context, "helo", note)
+        return self._step(context, "helo", lambda c: setattr(c.session, "helo_name", name))
 
     def mail(self, context: Any, sender: bytes, *_parameters: bytes) -> int:
         """MAIL FROM: a new message, whatever became of the last one."""
@@ -173,11 +172,9 @@ class _Steps:
 
     def rcpt(self, context: Any, recipient: bytes, *_parameters: bytes) -> int:
         """RCPT TO."""
-
-        def note(c: _Connection) -> None:
-            c.session.rcpt(_text(recipient), _macro(context, "{rcpt_mailer}"))
-
-        return self._step(context, "rcpt", note)
+        return self._step(
+            context, "rcpt", lambda c: c.session.rcpt(_text(recipient), _macro(context, "{rcpt_mailer}"))
+        )
 
     def data(self, context: Any) -> int:
         """DATA."""
@@ -189,7 +186,7 @@ class _Steps:
 
     def end_of_header(self, context: Any) -> int:
         """The empty line after the header."""
-        return self._step(context, "end_of_header", lambda c: c.session.end_of_header())
+        return self._step(context, "end_of_header", _Connection.body_begins)
 
     def body(self, context: Any, chunk: bytes) -> int:
         """A piece of the body."""
@@ -200,7 +197,7 @@ class _Steps:
         connection = context.getpriv()
         if connection is None:
             return int(milter.TEMPFAIL)
-        connection.in_message = False
+        connection.leave_message()
         connection.session.queue_id = _macro(context, "i") or connection.session.queue_id
         answer = self._host.end(connection.session)
         return self._tell(context, connection, answer)
@@ -211,13 +208,15 @@ class _Steps:
         if connection is not None:
             if connection.in_message:
                 self._host.aborted()
-            connection.in_message = False
+            connection.leave_message()
             connection.session.reset()
         return int(milter.CONTINUE)
 
     def close(self, context: Any) -> int:
         """The session is over."""
-        if context.getpriv() is not None:
+        connection = context.getpriv()
+        if connection is not None:
+            connection.leave_message()
             context.setpriv(None)
             self._host.closed()
         return int(milter.CONTINUE)

@@ -22,14 +22,6 @@ from tamis.transaction import Stage
 IDLE_S = 7200.0  # libmilter's own: an MTA keeps a session for as long as its client talks
 READ_AHEAD_BYTES = 1 << 18
 
-# Macros that checks use, by the step that brings them; our list replaces the MTA's.
-MACROS = {
-    b"C": "j {daemon_name} {client_ptr}",
-    b"H": "",
-    b"M": "j i {auth_authen} {auth_type}",
-    b"R": "i {rcpt_mailer}",
-    b"E": "i",
-}
 _STAGES = {b"C": Stage.CONNECT, b"H": Stage.HELO, b"M": Stage.MAIL, b"R": Stage.RCPT, b"T": Stage.DATA}
 _OF_MESSAGE = (b"M", b"R", b"T", b"L", b"N", b"B", b"E")
 _WORDS = {
@@ -115,20 +107,22 @@ class Connection(asyncio.Protocol):
 
     def _turn(self) -> None:
         """Deal with what has come, until a check is asked or there is no more."""
+        protocol, transport = self._protocol, self._transport
         try:
-            while self._task is None and not self._transport.is_closing():
-                event = self._protocol.next_event()
+            while self._task is None and not transport.is_closing():
+                event = protocol.next_event()
                 if event is None:
                     break
-                self._take(event)
+                if isinstance(event, Step):
+                    self._step(*event)
+                else:
+                    self._take(event)
         except ProtocolError as exc:
             self._sessions.log.warning("milter protocol error", error=str(exc))
             self._transport.abort()
 
-    def _take(self, event: wire.Event) -> None:
-        if isinstance(event, Step):
-            self._step(*event)
-        elif isinstance(event, Macros):
+    def _take(self, event: Macros | Connect | Negotiate) -> None:
+        if isinstance(event, Macros):
             self._macros.pop(event.step, None)  # so that the latest are the last
             self._macros[event.step] = event.values
         elif isinstance(event, Connect):
@@ -150,7 +144,7 @@ class Connection(asyncio.Protocol):
         steps = offer.steps & wanted
         self._silent = {command for command, silent in wire.SILENT.items() if steps & silent}
         self._session.whole = steps & wire.NO_CONTENT != wire.NO_CONTENT
-        macros = MACROS if offer.actions & wire.SETSYMLIST else {}
+        macros = wire.MACROS if offer.actions & wire.SETSYMLIST else {}
         self._transport.write(wire.negotiated(offer.actions & wire.ACTIONS, steps, macros))
 
     def _step(self, command: bytes, words: tuple[str, ...], data: bytes) -> None:  # noqa: C901 - a table
@@ -218,7 +212,10 @@ class Connection(asyncio.Protocol):
         self._task = self._loop.create_task(self._ask_at_end())
 
     async def _ask_at_end(self) -> None:
-        answer = await self._judge.end(self._session)
+        try:
+            answer = await self._judge.end(self._session)
+        finally:
+            self._session.reset()
         self._forget_macros()
         self._say(answer)
 
@@ -257,7 +254,10 @@ class Connection(asyncio.Protocol):
 
     def _macro(self, name: str) -> str:
         """The value that the latest step gave it; "" for none."""
-        return next((values[name] for values in reversed(self._macros.values()) if name in values), "")
+        for values in reversed(self._macros.values()):
+            if name in values:
+                return values[name]
+        return ""
 
     def _is_it_silent(self) -> None:
         """One timer a connection, set anew when it rings and not at each byte."""

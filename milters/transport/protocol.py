@@ -10,7 +10,7 @@ to. Everything a peer sends is bytes: what is no UTF-8 is kept as lone surrogate
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from milters.edits import Append, Change, Delete, Insert, Operation
@@ -37,6 +37,16 @@ SILENT = {
 
 # Where each step's macros stand in a list of them (SMFIM_*).
 MACRO_STAGE = {b"C": 0, b"H": 1, b"M": 2, b"R": 3, b"T": 4, b"E": 5, b"N": 6}
+
+# Macros that checks use, by the step that brings them; our list replaces the MTA's. libmilter keeps a step's macros
+# until the MTA sends others: with j there are always some, and no login stays from the message before.
+MACROS = {
+    b"C": "j {daemon_name} {client_ptr}",
+    b"H": "",
+    b"M": "j i {auth_authen} {auth_type}",
+    b"R": "i {rcpt_mailer}",
+    b"E": "i",
+}
 
 CONTINUE, ACCEPT, DISCARD, REJECT, TEMPFAIL = b"c", b"a", b"d", b"r", b"t"
 
@@ -75,16 +85,13 @@ Event = Negotiate | Macros | Connect | Step
 
 _LENGTH = struct.Struct(">I")
 _COMMANDS = tuple(bytes([number]) for number in range(256))
-_WORDS = {b"H", b"M", b"R"}
-_DATA = {b"L", b"B", b"E", b"U"}
-_BARE = {b"T", b"N", b"A", b"Q", b"K"}
 
 
 class MilterProtocol:
     """One direction of one connection: from the MTA to us."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._at = 0  # what is before it has become events
 
     def __len__(self) -> int:
@@ -92,10 +99,16 @@ class MilterProtocol:
         return len(self._buffer) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Take in what the peer has sent."""
-        del self._buffer[: self._at]
-        self._at = 0
+        """Take in what the peer has sent: as it is, if all before it has become events, which is most often so."""
+        if not self._buffer:
+            self._buffer = data
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer[self._at :])
+        else:
+            del self._buffer[: self._at]
         self._buffer += data
+        self._at = 0
 
     def next_event(self) -> Event | None:
         """The next packet, if it is whole. Raises ProtocolError: the connection is of no more use."""
@@ -108,41 +121,58 @@ class MilterProtocol:
         end = at + 4 + length
         if len(buffer) < end:
             return None
-        self._at = end
-        return _parse(_COMMANDS[buffer[at + 4]], bytes(memoryview(buffer)[at + 5 : end]))
+        if end == len(buffer):
+            self._buffer, self._at = b"", 0
+        else:
+            self._at = end
+        command = _COMMANDS[buffer[at + 4]]
+        parse = _PARSERS.get(command)
+        if parse is None:
+            raise ProtocolError(f"an unknown command {command!r}")
+        return parse(command, bytes(buffer[at + 5 : end]))
 
 
-def _parse(command: bytes, data: bytes) -> Event:
-    if command in _DATA:
-        return Step(command, (), data)
-    if command in _WORDS:
-        return Step(command, words=tuple(map(_text, data.split(b"\0")[:-1])))
-    if command in _BARE:
-        return Step(command)
-    if command == b"D":
-        return _macros(data)
-    if command == b"C":
-        return _connect(data)
-    if command == b"O":
-        if len(data) < 12:
-            raise ProtocolError("a negotiation that is cut short")
-        return Negotiate(*struct.unpack_from(">III", data))
-    raise ProtocolError(f"an unknown command {command!r}")
+def _with_data(command: bytes, data: bytes) -> Step:
+    return Step(command, (), data)
 
 
-def _macros(data: bytes) -> Macros:
-    words = list(map(_text, data[1:].split(b"\0")[:-1]))[: 2 * MAX_MACROS]
+def _with_words(command: bytes, data: bytes) -> Step:
+    return Step(command, tuple(data.decode("utf-8", "surrogateescape").split("\0")[:-1]))
+
+
+def _bare(command: bytes, _data: bytes) -> Step:
+    return Step(command)
+
+
+def _negotiate(_command: bytes, data: bytes) -> Negotiate:
+    if len(data) < 12:
+        raise ProtocolError("a negotiation that is cut short")
+    return Negotiate(*struct.unpack_from(">III", data))
+
+
+def _macros(_command: bytes, data: bytes) -> Macros:
+    words = data[1:].decode("utf-8", "surrogateescape").split("\0")[:-1][: 2 * MAX_MACROS]
     return Macros(
         data[:1], {name.strip("{}"): value for name, value in zip(words[::2], words[1::2], strict=False)}
     )
 
 
-def _connect(data: bytes) -> Connect:
+def _connect(_command: bytes, data: bytes) -> Connect:
     name, _, rest = data.partition(b"\0")
     if rest[:1] in {b"4", b"6"}:
         address = _text(rest[3:].partition(b"\0")[0])
         return Connect(_text(name), address.removeprefix("IPv6:"))
     return Connect(_text(name), "")
+
+
+_PARSERS: dict[bytes, Callable[[bytes, bytes], Event]] = {
+    **dict.fromkeys((b"L", b"B", b"E", b"U"), _with_data),
+    **dict.fromkeys((b"H", b"M", b"R"), _with_words),
+    **dict.fromkeys((b"T", b"N", b"A", b"Q", b"K"), _bare),
+    b"D": _macros,
+    b"C": _connect,
+    b"O": _negotiate,
+}
 
 
 def header_of(data: bytes) -> tuple[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tomllib
 from collections.abc import Mapping
@@ -45,6 +46,8 @@ def read(path: str | Path) -> Document:
     file = str(path)
     try:
         with open(path, "rb") as stream:
+            if file.startswith("/dev/fd/"):  # a parent's copy, which it may just be writing anew
+                fcntl.flock(stream, fcntl.LOCK_SH)
             raw = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)

@@ -10,7 +10,7 @@ import mmap
 import tempfile
 import threading
 from functools import cached_property
-from typing import IO
+from io import FileIO
 
 from tamis.mail.headers import MAX_HEADER_BYTES, Headers, split
 from tamis.mail.mime import structure
@@ -51,9 +51,9 @@ class Message:
         for empty_line in (b"\n\r\n", b"\n\n"):
             found = self._raw.find(empty_line, 0, end)
             end = found + len(empty_line) if found >= 0 else end
-        return split(
-            self._raw[:end]
-        )  # no more: slices of a map are copies, and what was looked at is in memory
+        head: bytes = self._raw[:end]  # no more: slices of a map are copies
+        self._raw.madvise(mmap.MADV_DONTNEED)  # the kernel has mapped 64 KiB around it
+        return split(head)
 
     @property
     def headers(self) -> Headers:
@@ -116,19 +116,20 @@ class Spool:
         self._free = limit_bytes if memory is None else min(limit_bytes, FREE_BYTES)
         self._may_hold = self._free
         self._pieces: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self.size_bytes = 0
 
     def write(self, piece: bytes) -> None:
         """Add *piece*. Raises OSError where the disk says no: then the message must be deferred."""
         self.size_bytes += len(piece)
         if self._file is not None:
-            self._file.write(piece)
+            _write(self._file, piece)
             return
         self._pieces.append(piece)
         if self.size_bytes > self._may_hold and not self._grow():
-            self._file = tempfile.TemporaryFile(prefix="tamis-")  # noqa: SIM115  # lives as long as the message
-            self._file.writelines(self._pieces)
+            # lives as long as the message; of thousands of them each would have a buffer
+            self._file = tempfile.TemporaryFile(prefix="tamis-", buffering=0)  # noqa: SIM115
+            _write(self._file, b"".join(self._pieces))
             self._pieces.clear()
 
     def _grow(self) -> bool:
@@ -144,16 +145,24 @@ class Spool:
             whole = b"".join(self._pieces)
             self._pieces.clear()
             return Message(whole)
-        self._file.flush()
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self._file.close()
         return Message(mapped)
 
     def close(self) -> None:
-        """Drop what was collected."""
+        """Drop what was collected; it may collect anew."""
         self._pieces.clear()
+        self.size_bytes = 0
         if self._file is not None:
             self._file.close()
-        if self._memory is not None:
+            self._file = None
+        if self._memory is not None and self._may_hold > self._free:
             self._memory.give(self._may_hold - self._free)
             self._may_hold = self._free
+
+
+def _write(file: FileIO, piece: bytes) -> None:
+    """All of *piece*."""
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]

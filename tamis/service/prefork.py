@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ PARENT_FD = 0  # a pipe that nobody writes to; its end is the parent's
 MAX_WAIT_S = 10.0
 START_S = 10.0  # no worker takes longer to serve, or something is wrong with it
 HEALTHY_S = 5.0  # a worker that lived so long did not die of its configuration
+MALLOC_ARENAS = "2"  # glibc keeps eight for each core, and what is free in one helps no other
 KILL_AFTER_S = 2.0  # a worker that has not ended so long after its own limit does not end
 
 
@@ -91,29 +93,26 @@ class Snapshot:
     def __init__(self, source: Path, check: Callable[[Path], object]) -> None:
         self._source = source
         self._check = check
-        self._text = b""
         self.descriptor = os.memfd_create("tamis.toml")
         self.update()
 
     @property
     def path(self) -> Path:
         """Where a process that has inherited the descriptor finds it."""
-        return Path(f"/dev/fd/{self.descriptor}")
+        return _path(self.descriptor)
 
     def update(self) -> None:
         """Take the file as it is now. Raises ConfigError, and keeps what was there."""
         self._check(self._source)  # whose complaints name the file
-        try:
-            self._write(self._source.read_bytes())
-            self._check(self.path)  # it may have changed in between
-        except BaseException:
-            self._write(self._text)
-            raise
-        self._text = self.path.read_bytes()
-
-    def _write(self, text: bytes) -> None:
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, text, 0)
+        text = self._source.read_bytes()
+        with os.fdopen(os.memfd_create("tamis.toml.new"), "wb") as new:
+            new.write(text)
+            new.flush()
+            self._check(_path(new.fileno()))  # it may have changed in between
+        with self.path.open("r+b") as shared:
+            fcntl.flock(shared, fcntl.LOCK_EX)  # nobody reads half of it: see `tamis.config.document`
+            shared.truncate()
+            shared.write(text)
 
 
 class Workers:
@@ -176,7 +175,7 @@ class Workers:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 pass_fds=self._inherited,
-                env={**os.environ, "TAMIS_WORKER": str(slot)},
+                env={"MALLOC_ARENA_MAX": MALLOC_ARENAS, **os.environ, "TAMIS_WORKER": str(slot)},
             )
         except OSError as exc:
             self._log.error("worker cannot be started", slot=slot, error=exc.strerror or str(exc))
@@ -266,6 +265,10 @@ class Parent:
             listener.close()
         if not await life.drain(workers.stop(), self.drain_s + KILL_AFTER_S):
             workers.kill()
+
+
+def _path(descriptor: int) -> Path:
+    return Path(f"/dev/fd/{descriptor}")
 
 
 def _ending(status: int) -> str:

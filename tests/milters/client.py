@@ -47,7 +47,7 @@ class Outcome:
 class Client:
     """One session. Fails with TimeoutError where the milter is silent."""
 
-    def __init__(self, path: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, path: str, timeout_s: float = 60.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
         self._stream = self._socket.makefile("rb")

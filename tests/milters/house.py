@@ -17,7 +17,7 @@ from typing import IO
 
 from demo.layout import OWNER
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 CONFIG = """\
 hostname = "mx.test"
@@ -100,7 +100,7 @@ class Milter:
 
     def metric(self, name: str) -> float:
         page = (
-            urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5)
+            urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=30)
             .read()
             .decode()
         )

@@ -50,8 +50,15 @@ def children(milter: Milter) -> list[int]:
     """The processes of the one worker that look into attachments, without those that have ended."""
     (worker,) = milter.workers()
     found = Path(f"/proc/{worker}/task").glob("*/children")
-    pids = [int(pid) for path in found for pid in path.read_text().split()]
-    return [pid for pid in pids if "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()]
+    return [pid for path in found for pid in map(int, path.read_text().split()) if is_alive(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """And no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_files_are_judged_and_the_mta_is_told(milter: Milter) -> None:
@@ -62,6 +69,15 @@ def test_files_are_judged_and_the_mta_is_told(milter: Milter) -> None:
     assert send(milter, ("b.7z", locked)).quarantined == "Attachment b.7z/hello.txt is not allowed here"
     assert send(milter, ("bomb.zip", BOMB)).reply == "451 4.7.1 Too much in bomb.zip/a.zip"
     assert milter.count("attachments not inspected") == 1
+
+
+def test_a_reload_leaves_no_child_of_what_it_replaces_not_even_a_zombie(milter: Milter) -> None:
+    send(milter, ("a.zip", zipped({"a.txt": b"hello"})))
+    (pid,) = children(milter)
+    milter.process.send_signal(signal.SIGHUP)
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the child to be gone")
+    outcome = send(milter, ("a.zip", zipped({"setup.exe": PROGRAM})))
+    assert outcome.reply == "550 5.7.1 Attachment a.zip/setup.exe is not allowed here"
 
 
 def test_a_child_that_is_killed_is_replaced_and_one_that_hangs_is_given_up(milter: Milter) -> None:

@@ -3,7 +3,6 @@ hostile mail."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,12 +140,10 @@ def test_a_program_is_discarded(milter: Milter) -> None:
         ([FROM, *[(b"X-Spam-Flag", b" x")] * 300], b"x", "550 5.7.1 Too many header fields of the same name"),
     ],
 )  # fmt: skip
-def test_floods_and_bombs_are_refused_in_time(
+def test_floods_and_bombs_are_refused(
     milter: Milter, fields: list[tuple[bytes, bytes]], body: bytes, reply: str
 ) -> None:
-    began = time.monotonic()
     assert message(milter, fields, body).reply == reply
-    assert time.monotonic() - began < 8
     assert not milter.count("check failed")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from milters.edited import as_sent, edited
 from milters.edits import Append, Change, Delete, Insert, added, operations
 from tamis.mail.message import Message
 from tamis.verdict import AddHeader, AddRecipient, ChangeHeader, Edit, RemoveHeader, ReplaceBody
+from tests.growth import assert_linear
 
 NAMES = st.sampled_from(["A", "b", "Cc"])
 VALUES = st.sampled_from(["x", "two words", "one\n\ttwo", "", "trailing \r\n lines", "\u00fcml\u00e4ut"])
@@ -88,16 +88,20 @@ def test_without_edits_it_is_the_message() -> None:
 
 
 def test_many_edits_of_many_fields_cost_no_more_than_reading_them() -> None:
-    """10,000 fields are a stranger's to send, and so are 200 forged ones that authenticate removes."""
-    message = Message(
-        b"".join(b"Authentication-Results: mx.test; n=%d\r\n" % n for n in range(9_999)) + b"\r\nx\r\n"
-    )
-    _ = message.headers
-    edits = [RemoveHeader("Authentication-Results", n) for n in range(1, 400)]
-    began = time.process_time()
-    made = edited(message, edits)
-    assert len(made.headers) == 9_600
-    assert time.process_time() - began < 0.1
+    """10,000 fields are a stranger's to send, and so are hundreds of forged ones that authenticate removes."""
+
+    def forged(n: int) -> tuple[Message, list[RemoveHeader]]:
+        fields = [b"Authentication-Results: mx.test; n=%d\r\n" % k for k in range(n)]
+        edits = [RemoveHeader("Authentication-Results", k) for k in range(1, n // 25)]
+        message = Message(b"".join(fields) + b"\r\nx\r\n")
+        assert len(message.headers) == n
+        return message, edits
+
+    def edit(case: tuple[Message, list[RemoveHeader]]) -> int:
+        return len(edited(*case).headers)
+
+    assert edit(forged(9_999)) == 9_999 - 398
+    assert_linear(edit, forged, 1250)
 
 
 def broken(line: bytes, limit: int) -> list[bytes]:

@@ -26,7 +26,7 @@ async def thread_of_the_loop() -> int:
 
 def test_many_threads_share_one_loop(bridge: Bridge) -> None:
     with ThreadPoolExecutor(8) as pool:
-        idents = set(pool.map(lambda _: bridge.call(thread_of_the_loop(), 5.0), range(50)))
+        idents = set(pool.map(lambda _: bridge.call(thread_of_the_loop(), 30.0), range(50)))
     assert len(idents) == 1
     assert threading.get_ident() not in idents
 
@@ -39,9 +39,24 @@ def test_what_the_work_raises_comes_out(bridge: Bridge) -> None:
         raise TimeoutError
 
     with pytest.raises(KeyError):
-        bridge.call(fails(), 5.0)
+        bridge.call(fails(), 30.0)
     with pytest.raises(TimeoutError):
-        bridge.call(late(), 5.0)
+        bridge.call(late(), 30.0)
+
+
+def test_who_asks_hears_once_that_it_takes_longer(bridge: Bridge) -> None:
+    told, enough = [], asyncio.Event()
+
+    async def waits() -> str:
+        await enough.wait()
+        return "done"
+
+    def slow() -> None:
+        told.append(True)
+        bridge._loop.call_soon_threadsafe(enough.set)
+
+    assert bridge.call(waits(), 30.0, slow) == "done"
+    assert told == [True]
 
 
 def test_work_that_takes_too_long_is_cancelled_and_a_temporary_failure(bridge: Bridge) -> None:
@@ -55,7 +70,7 @@ def test_work_that_takes_too_long_is_cancelled_and_a_temporary_failure(bridge: B
 
     with pytest.raises(TempFail, match=r"4\.3\.0"):
         bridge.call(hangs(), 0.05)
-    assert cancelled.wait(5)
+    assert cancelled.wait(30)
 
 
 def test_closing_ends_what_runs(bridge: Bridge) -> None:
@@ -68,7 +83,7 @@ def test_closing_ends_what_runs(bridge: Bridge) -> None:
     other = Bridge()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(other.call, hangs(), 60.0)
-        started.wait(5)
+        started.wait(30)
         other.close()
         with pytest.raises(TempFail):
-            waiting.result(5)
+            waiting.result(30)

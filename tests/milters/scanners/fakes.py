@@ -17,8 +17,6 @@ from typing import Self
 Deed = Callable[[socket.socket], None]
 Read = Callable[[socket.socket], bytes]
 
-SILENCE_S = 30.0
-
 CLEAN = b"stream: OK\0"
 OPINION = (
     b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{"score": %s, "required_score": 15, "action": "%s", '
@@ -43,7 +41,6 @@ def hangs_up(_connection: socket.socket) -> None:
 
 def is_silent(connection: socket.socket) -> None:
     """Until the client gives up."""
-    connection.settimeout(SILENCE_S)
     with contextlib.suppress(OSError):
         connection.recv(1)
 
