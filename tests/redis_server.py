@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-START_S = 10.0
+START_S = 30.0
 
 
 @dataclass
@@ -56,7 +56,7 @@ class RedisServer:
     def cli(self, *words: str) -> str:
         """What redis-cli prints."""
         command = ["redis-cli", "-s", str(self.socket), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
     def kill(self) -> None:
         """kill -9, as the kernel does it when memory runs out."""

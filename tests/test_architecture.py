@@ -45,6 +45,7 @@ ROOMS = {
     "maxminddb": ("policyd/geo.py",),
     "yaml": ("tamis/cli/zone.py", "tamis/cli/policy/importing/policyd_rate_limit.py"),
     "prometheus_client": ("tamis/metrics", "tamis/service"),
+    "orjson": ("tamis/journal/write.py",),
 }
 
 # Lower floors never look up. A room that is not listed here may be imported by programs alone.

@@ -146,7 +146,7 @@ def _running(command: list[str], d: Path, port: int, ping: Question[None]) -> It
 def _answers(path: Path, ping: Question[None]) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(2.0)
+            client.settimeout(20.0)
             client.connect(str(path))
             client.sendall(b"".join(bytes(piece) for piece in ping.pieces()))
             ping.read(client.makefile("rb").read())

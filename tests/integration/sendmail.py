@@ -109,7 +109,7 @@ class Sendmail:
 
     def _answers(self) -> bool:
         try:
-            with smtplib.SMTP("127.0.0.1", self.port, timeout=5):
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=20):
                 return True
         except (OSError, smtplib.SMTPException):
             return False

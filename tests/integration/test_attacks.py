@@ -22,7 +22,6 @@ forged Authentication-Results test_forged_results.py; milters/test_process.py; t
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,21 +166,17 @@ def test_text_past_the_signed_length_is_nobodys(house: House) -> None:
 
 def test_a_header_line_of_100_mib(house: House) -> None:
     """Postfix cuts it; the workers stay small, and the next message is judged."""
-    started = time.monotonic()
     reply = deliver(house, mail(b"X-Long: " + b"x" * (100 << 20)))
     assert reply.code in {250, 550}
-    assert time.monotonic() - started < 20
     assert deliver(house, mail()).code == 250
     assert b"spf=pass" in results(arrived(house)[-1])
     assert max(map(_peak_mib, _workers(house))) < MAX_RSS_MIB
 
 
 def test_ten_thousand_fields(house: House) -> None:
-    started = time.monotonic()
     fields = [b"X-%d: y" % n for n in range(10_001)]
     assert deliver(house, mail(*fields[:9_900])).code == 250
     assert str(deliver(house, mail(*fields))) == "550 5.6.0 Header section is too long"
-    assert time.monotonic() - started < 15
 
 
 def _workers(house: House) -> list[int]:

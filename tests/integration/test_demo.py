@@ -48,7 +48,7 @@ def test_without_once_it_stays_until_ctrl_c() -> None:
         assert list(inhabitants(root))
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
-    wait_for("the reaper", lambda: not Path(root).exists(), 10)
+    wait_for("the reaper", lambda: not Path(root).exists(), 30)
     assert not list(inhabitants(root))
 
 
@@ -63,7 +63,7 @@ def test_an_interrupted_story_leaves_nothing(ending: signal.Signals) -> None:
         said = demo.stdout.readline() + demo.stdout.readline()
         demo.send_signal(ending)
         assert demo.wait(30) == 1
-    wait_for("the reaper", lambda: not Path(_root(said)).exists(), 10)
+    wait_for("the reaper", lambda: not Path(_root(said)).exists(), 30)
 
 
 def test_a_step_that_fails_says_what_was_expected_and_seen_and_shows_the_logs(

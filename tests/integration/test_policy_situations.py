@@ -1,11 +1,11 @@
 """Fifteen situations in which policy daemons fail, with a real smtpd where smtpd is part of it. Where each is tested:
 
- 1  six recipients and three messages in a session: one connection, under 20 ms - here
+ 1  six recipients and three messages in a session: one connection - here; what an answer costs - `make bench`
  2  a reply that is lost, or comes too late, is counted once - here, test_policyd_postfix
  3  sixteen recipients of which three are refused are thirteen, and one message - here, test_policyd_greylist
  4  a refusal by one window leaves the other as it was - here
  5  VRFY, ETRN, and the commands before MAIL count nothing - here, test_policyd_postfix
- 6  a DNS server that answers after 3 s delays nobody else by 10 ms - here
+ 6  a DNS server that keeps silent delays only who asks about its names - here
  7  Redis stopped - test_store_failures
  8  Redis frozen - test_policyd_life, test_store_failures
  9  Redis emptied - test_store_failures
@@ -27,7 +27,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from demo.nameserver import NameServer
+from demo.nameserver import NameServer, Zone
 from tests.integration.relay import REFUSED, SENDER, codes, mail_log, send, wired
 from tests.integration.test_policyd_postfix import begin
 from tests.redis_server import free_port
@@ -35,19 +35,16 @@ from tests.redis_server import free_port
 pytestmark = pytest.mark.integration
 
 
-def test_a_session_of_three_messages_to_six_is_one_connection_and_under_twenty_milliseconds() -> None:
-    """All that smtpd waited for answers, in the quickest of some sessions: what else this machine does is not ours."""
+def test_a_session_of_three_messages_to_six_is_one_connection() -> None:
+    """A daemon that hangs up costs one second a request from the second one on."""
     with wired(SENDER.format(limits="100000/1d")) as (door, line):
-        sums: list[float] = []
-        while len(sums) < 20 and min(sums, default=1.0) >= 0.020:
-            before, connections = len(line.times_s), line.connections
+        for _ in range(2):
+            before, connections = len(line.replies), line.connections
             with door.postfix.session() as client:
                 for _ in range(3):
                     send(client)
-            assert len(line.times_s) - before == 3 * (6 + 2)  # DATA and END-OF-MESSAGE ask too
+            assert len(line.replies) - before == 3 * (6 + 2)  # DATA and END-OF-MESSAGE ask too
             assert line.connections - connections <= 1
-            sums.append(sum(line.times_s[before:]))
-        assert min(sums) < 0.020
         assert "problem talking" not in mail_log(door)
 
 
@@ -127,7 +124,11 @@ def test_commands_before_mail_and_vrfy_and_etrn_count_nothing() -> None:
 
 
 class Slow(NameServer):
-    """Answers for names below slow.example three seconds late."""
+    """Answers for names below slow.example not before *told*."""
+
+    def __init__(self, zone: Zone, port: int) -> None:
+        self.told = threading.Event()
+        super().__init__(zone, port)
 
     def _serve(self) -> None:
         while not self._stopping:
@@ -136,9 +137,11 @@ class Slow(NameServer):
                 continue
             query = dns.message.from_wire(raw)
             late = query.question[0].name.to_text().endswith("slow.example.")
-            threading.Timer(3.0 if late else 0.0, self._late, [query, peer]).start()
+            threading.Thread(target=self._reply, args=[query, peer, late], daemon=True).start()
 
-    def _late(self, query: Any, peer: Any) -> None:
+    def _reply(self, query: Any, peer: Any, late: bool) -> None:
+        if late:
+            self.told.wait()
         try:
             self._socket.sendto(self._answer(query).to_wire(), peer)
         except OSError:
@@ -149,14 +152,15 @@ SPF = """
 [policyd.checks.spf]
 trusted_networks = []
 header = false
-timeout = "8s"
+timeout = "20s"
+deadline = "60s"
 [dns]
 nameservers = ["127.0.0.1:{port}"]
-timeout = "5s"
+timeout = "30s"
 """
 
 
-def test_a_name_server_that_answers_after_three_seconds_delays_only_who_asks_about_it() -> None:
+def test_a_name_server_that_keeps_silent_delays_only_who_asks_about_it() -> None:
     port = free_port()
     server = Slow({("quick.example", "TXT"): '"v=spf1 -all"'}, port)
     try:
@@ -171,10 +175,11 @@ def test_a_name_server_that_answers_after_three_seconds_delays_only_who_asks_abo
             begin(quick, "a@quick.example")
             for n in range(20):
                 assert quick.rcpt(f"r{n}@example.com")[0] == 554
-            assert len(line.times_s) == 20  # the slow one is still waited for
-            assert sorted(line.times_s)[5] < 0.010  # a busy machine may be slow with some
+            assert len(line.replies) == 20  # the slow one is still waited for
+            server.told.set()
             assert slow.getreply()[0] == 250
     finally:
+        server.told.set()
         server.close()
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import smtplib
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -149,19 +148,6 @@ def test_the_first_recipient_too_many_is_deferred_and_the_others_stay(gate: Gate
             b"4.7.1 <r4@example.com>: Recipient address rejected: Limit of 4/1d reached, try again in 6 hours"
         )
         assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
-
-
-def test_six_recipients_and_three_messages_in_a_session_cost_no_second(gate: Gate) -> None:
-    """A daemon that hangs up costs one second a request from the second one on."""
-    gate.daemon.reload(SENDER.format(limit=100), "configuration reloaded")
-    with gate.postfix.session() as client:
-        started = time.monotonic()
-        for _ in range(3):
-            begin(client, "a@example.net")
-            for n in range(6):
-                assert client.rcpt(f"r{n}@example.com")[0] == 250
-            assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
-        assert time.monotonic() - started < 0.9
 
 
 def test_data_defers_a_message_and_refuses_one_that_never_fits(gate: Gate) -> None:

@@ -87,7 +87,7 @@ def test_prometheus_sees_the_sum_of_the_workers(directory: Path) -> None:
         clients = [daemon.client() for _ in range(20)]
         for number, client in enumerate(clients):
             assert client.ask(instance=f"a.{number:x}.1.2") == "DUNNO"
-        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read().decode()
         counted = [line for line in page.splitlines() if line.startswith("tamis_check_results_total{")]
         assert sum(float(line.split()[-1]) for line in counted) == 20, page
         assert "tamis_policyd_connections 20.0" in page

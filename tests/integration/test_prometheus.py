@@ -42,7 +42,7 @@ class Prometheus:
         """The data of an answer. Raises AssertionError with the server's words for a query it refuses."""
         url = f"{self._url}{path}?{urllib.parse.urlencode(query)}"
         try:
-            with self._open(url, timeout=10) as answer:
+            with self._open(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as exc:
             raise AssertionError(f"{query}: {exc.read().decode()}") from exc
@@ -50,7 +50,7 @@ class Prometheus:
     def ready(self) -> bool:
         """The port is open before the server has read what it stored."""
         try:
-            return bool(self._open(f"{self._url}/-/ready", timeout=10).status == 200)
+            return bool(self._open(f"{self._url}/-/ready", timeout=30).status == 200)
         except OSError:
             return False
 

@@ -52,13 +52,14 @@ class Home:
         )
 
     def deliver(
-        self, raw: bytes = RAW, mailbox: str = "", create: bool = False, queue_id: str = "", **options: object
-    ) -> Done:
+        self, raw: bytes = RAW, mailbox: str = "", create: bool | None = None, subscribe: bool | None = None,
+        queue_id: str = "", **options: object,
+    ) -> Done:  # fmt: skip
         """Each call is another message, unless *queue_id* says that it is the same."""
         self.calls += 1
         envelope = Envelope(
             user="u@b", sender="s@a", recipient="u@b", original_recipient="o@b",
-            queue_id=queue_id or f"Q{self.calls}", mailbox=mailbox, create=create,
+            queue_id=queue_id or f"Q{self.calls}", mailbox=mailbox, create=create, subscribe=subscribe,
         )  # fmt: skip
         return deliver(Job(user=self.user, envelope=envelope, message=Message(raw)), self.settings(**options))
 

@@ -64,7 +64,7 @@ def mta(path: Path | None = None, **replies: str | None) -> Iterator[Mta]:
             yield found
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(30)
 
 
 def _accept(listener: socket.socket, found: Mta) -> None:

@@ -139,7 +139,7 @@ def owner(as_root: bool = False) -> dict[str, int]:
     return {"user": UID, "group": UID} if IS_ROOT and not as_root else {}
 
 
-def wait_for(condition: object, seconds: float = 20.0) -> None:
+def wait_for(condition: object, seconds: float = 60.0) -> None:
     """Until *condition*, a function, is true."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

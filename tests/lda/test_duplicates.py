@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_only_the_first_is_delivered(home: Home) -> None:
     assert home.deliver(DIRECT, duplicates=DAY).actions == ["keep INBOX"]
     assert home.deliver(BY_LIST, duplicates=DAY).actions == BEFORE
     assert home.deliver(BY_LIST.replace(b"<1@x>", b"<2@x>"), duplicates=DAY).actions == ["keep INBOX"]
+
+
+def test_of_those_that_come_at_once_one_is_delivered(home: Home) -> None:
+    """As to two aliases of one user, who are two recipients of one transaction."""
+    home.deliver(DIRECT.replace(b"<1@x>", b"<0@x>"), duplicates=DAY)  # there is a mailbox
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(home.deliver, DIRECT, duplicates=DAY) for _ in range(8)]
+    actions = sorted(one.result().actions for one in done)
+    assert actions == [BEFORE] * 7 + [["keep INBOX"]]
 
 
 def test_without_the_option_both_are(home: Home) -> None:

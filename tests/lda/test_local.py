@@ -66,6 +66,15 @@ def test_the_caller_may_allow_it_too(home: Home) -> None:
     assert list(home.files()) == [".Entw&APw-rfe.x/new"]
 
 
+def test_the_caller_may_forbid_it(home: Home) -> None:
+    """dovecot-lda's -o comes before what is configured."""
+    home.deliver(mailbox="A", autocreate=True, create=False)
+    assert list(home.files()) == ["new"]
+    home.deliver(mailbox="A", autocreate=True, autosubscribe=True, subscribe=False)
+    assert list(home.files()) == [".A/new", "new"]
+    assert not (home.path / "Maildir" / "subscriptions").exists()
+
+
 @pytest.mark.parametrize("mailbox", ["", "INBOX", "Missing", "../x", "a\nb", "/etc", "~x"])
 def test_the_default_mailbox_falls_back_to_the_inbox_whatever_its_name(home: Home, mailbox: str) -> None:
     home.deliver(mailbox=mailbox)

@@ -116,10 +116,16 @@ def test_local_parts_are_quoted_where_they_must_be(address: str, written: str) -
 
 
 def test_the_recipient_of_a_handoff_is_as_dovecot_lda_has_it() -> None:
+    """But for aliases: there -a is what the sender wrote, and we keep both."""
+
     def recipient(**told: str) -> str:
-        return from_handoff(told, Headers(())).recipient
+        return from_handoff(told, Headers(()), "+").recipient
 
     assert recipient(user="u@b", original_recipient="o@b") == "u@b"
     assert recipient(user="u", original_recipient="o@b") == "o@b"
     assert recipient(user="u", original_recipient="o@b", recipient="r@b") == "r@b"
     assert recipient(user="u") == "u"
+    assert recipient(user="u@b", original_recipient="U+list@b") == "U+list@b"
+    assert recipient(user="u@b", original_recipient="u+list@b", recipient="r@b") == "r@b"
+    assert recipient(user="u+x@b", original_recipient="u+x@b") == "u+x@b"
+    assert recipient(user="u+x@b", original_recipient="o@b") == "u+x@b"

@@ -57,7 +57,16 @@ def test_a_record_is_one_line_of_json(value: str) -> None:
 
     line = _line(NOON, "policyd", {"sender": value})
     assert line.count(b"\n") == 1
+    assert all(b" "[0] <= byte <= b"~"[0] for byte in line[:-1])
     assert json.loads(line).get("sender", "") == value[:MAX_VALUE_CHARS]
+
+
+@pytest.mark.parametrize("value", ["\x7f\u202e", "\udc80", 2**80, -1.5e300, 0.1, True])
+def test_any_value_comes_back_as_it_was(tmp_path: Path, value: str | float) -> None:
+    pen = journal(tmp_path)
+    pen.append("policyd", {"value": value})
+    pen.close()
+    assert [r.fields["value"] for r in read(tmp_path)] == [value]
 
 
 def test_records_are_bounded(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ def test_what_it_returns_and_raises_is_the_callers() -> None:
     async def run() -> int:
         threads = Threads(1, "test")
         with pytest.raises(ZeroDivisionError):
-            await threads.call(lambda: 1 // 0, 5)
-        return await threads.call(lambda: 7, 5)
+            await threads.call(lambda: 1 // 0, 30)
+        return await threads.call(lambda: 7, 30)
 
     assert asyncio.run(run()) == 7
 
@@ -28,13 +28,13 @@ def test_not_more_than_so_many_at_once() -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        gate.wait(10)  # three there must be, or this breaks
+        gate.wait(30)  # three there must be, or this breaks
         with lock:
             now[0] -= 1
 
     async def run() -> None:
         threads = Threads(3, "test")
-        await asyncio.gather(*[threads.call(work, 10) for _ in range(12)])
+        await asyncio.gather(*[threads.call(work, 30) for _ in range(12)])
 
     asyncio.run(run())
     assert most == [3]
@@ -50,7 +50,7 @@ def test_one_that_hangs_keeps_its_place_until_it_has_ended() -> None:
         with pytest.raises(TimeoutError):
             await threads.call(lambda: "too early", 0.01)
         gate.set()
-        return await threads.call(lambda: "now", 10)
+        return await threads.call(lambda: "now", 30)
 
     assert asyncio.run(run()) == "now"
 
@@ -67,4 +67,4 @@ def test_one_that_hangs_does_not_hold_up_the_end() -> None:
     for thread in threading.enumerate():
         if thread.name == "users":
             assert thread.daemon
-            thread.join(10)
+            thread.join(30)

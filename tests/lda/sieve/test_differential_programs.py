@@ -43,12 +43,13 @@ PROGRAMS = {
     "status": 'cat >/dev/null; echo text; exit "$1"',
     "say": 'cat >/dev/null; for a in "$@"; do printf "[%s]" "$a"; done',
     "print": 'cat >/dev/null; printf "$1"',
-    "with": 'exec grep -q -F -- "$1"',
+    "with": 'count=$(grep -c -F -- "$1"); [ "$count" != 0 ]',
     "told": 'cat >/dev/null; printf %s "$(printenv "$1")"',
     "octets": "od -An -c | tr -s ' \\n' '__'",
-    "killed": "kill -9 $$",
-    "silent": "exec 0<&-",
+    "killed": "cat >/dev/null; kill -9 $$",
+    "silent": "exec cat >/dev/null",
 }
+"""All read their input to its end: else it is chance whether Dovecot has written it all before they are gone."""
 REQUIRE = (
     'require ["vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.report", "copy", "reject",'
     ' "variables", "fileinto", "envelope", "editheader", "encoded-character", "relational", "body", "imap4flags",'

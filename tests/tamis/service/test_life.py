@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent.parent
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Program:
@@ -262,7 +262,7 @@ def test_the_watchdog_is_fed_twice_in_its_time(tmp_path: Path) -> None:
         program.ready()
         program.heard("WATCHDOG=1")
         began = time.monotonic()
-        for _ in range(5):
+        for _ in range(10):
             program.heard("WATCHDOG=1")
         assert time.monotonic() - began > 0.3
     finally:

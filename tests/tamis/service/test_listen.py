@@ -30,7 +30,7 @@ sys.stdin.read()
 
 def ask(path: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(5)
+    client.settimeout(30)
     try:
         client.connect(str(path))
     except OSError:
@@ -40,7 +40,7 @@ def ask(path: Path) -> socket.socket:
 
 
 def answer(listener: socket.socket, word: bytes) -> None:
-    listener.settimeout(5)
+    listener.settimeout(30)
     with listener.accept()[0] as connection:
         connection.sendall(word)
 
@@ -88,7 +88,7 @@ def test_listeners_do_not_block_and_are_not_inherited(tmp_path: Path) -> None:
 def test_connections_over_tcp_inherit_nodelay(host: str) -> None:
     with open_listener(f"inet:{host}:0") as listener, socket.socket(listener.family) as client:
         client.connect(listener.getsockname())
-        listener.settimeout(5)
+        listener.settimeout(30)
         with listener.accept()[0] as connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

@@ -33,7 +33,7 @@ def port() -> Iterator[MetricsPort]:
 
 def connect(port: MetricsPort) -> socket.socket:
     host, _, number = port.address.rpartition(":")
-    return socket.create_connection((host, int(number)), timeout=10)
+    return socket.create_connection((host, int(number)), timeout=30)
 
 
 def say(port: MetricsPort, raw: bytes) -> bytes:
@@ -48,7 +48,7 @@ def say(port: MetricsPort, raw: bytes) -> bytes:
 
 def test_prometheus_can_read_it(port: MetricsPort) -> None:
     metrics.set_reload(ok=True)
-    client = http.client.HTTPConnection(port.address, timeout=10)
+    client = http.client.HTTPConnection(port.address, timeout=30)
     client.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
     response = client.getresponse()
     page = response.read()
@@ -139,7 +139,7 @@ def test_the_port_is_free_again_and_no_descriptor_stays() -> None:
         assert say(port, GET)
         address = port.address
         port.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(os.listdir("/proc/self/fd")) > before:
         assert time.monotonic() < deadline
 

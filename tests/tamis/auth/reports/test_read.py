@@ -6,7 +6,6 @@ import base64
 import bz2
 import gzip
 import io
-import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from tamis.auth.reports.mail import Letter
 from tamis.auth.reports.read import MAX_DEPTH, BadReport, read
 from tamis.auth.reports.unpack import documents
 from tamis.auth.reports.write import file_name, packed, xml
+from tests.growth import assert_linear
 from tests.tamis.auth.reports.sample import REPORT
 
 DOCUMENT = xml(REPORT, "rfc9990")
@@ -130,10 +130,8 @@ HUGE = (
     ],
 )
 def test_hostile_documents_are_refused_at_once(document: bytes, complaint: str) -> None:
-    started = time.process_time()
     with pytest.raises(BadReport, match=complaint):
         read(document)
-    assert time.process_time() - started < 2
 
 
 def test_depth_is_that_of_a_report() -> None:
@@ -204,13 +202,14 @@ def test_a_file_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
         list(documents(b"<" * 1001))
 
 
-def test_a_large_report_is_read_in_good_time() -> None:
-    """A hundred records in 10 ms, so that the bounds and not the patience of an admin hold."""
+def test_a_large_report_is_read_in_linear_time() -> None:
     record = DOCUMENT[DOCUMENT.index(b"<record>") : DOCUMENT.index(b"</record>") + 9]
-    document = DOCUMENT.replace(b"</feedback>", record * 5000 + b"</feedback>")
-    started = time.process_time()
-    assert len(read(document).records) == 5003
-    assert time.process_time() - started < 5
+
+    def large(n: int) -> bytes:
+        return DOCUMENT.replace(b"</feedback>", record * n + b"</feedback>")
+
+    assert len(read(large(5000)).records) == 5003
+    assert_linear(read, large, 300)
 
 
 @given(
