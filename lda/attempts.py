@@ -127,7 +127,7 @@ class Attempt:
         Raises TempFail where an earlier one is still under way, and where the disk fails."""
         if identity is None:
             return cls(None, -1, since=since)
-        fd, new = _open(directory)
+        fd, new = open_notes(directory)
         if fd < 0:
             return cls(identity, fd, since=since)
         try:
@@ -232,7 +232,7 @@ def _key(identity: Identity, what: str) -> bytes:
     return blake2b(identity.digest + what.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-def _open(directory: Path) -> tuple[int, bool]:
+def open_notes(directory: Path) -> tuple[int, bool]:
     """The user's file, made where it is missing, and whether it is new in a mailbox that is not; -1 where there can be
     none. Raises TempFail where that may change: a delivery of which there is no note would be made again by its
     retry."""

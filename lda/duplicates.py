@@ -22,7 +22,6 @@ from tamis.mail.message import Message
 MAX_ID_BYTES = 998  # RFC 5322 section 2.1.1: a line
 _WAIT_S = 30.0
 _PAUSE_S = 0.01
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Duplicates:
@@ -40,8 +39,8 @@ class Duplicates:
         """Nobody else delivers the message to the user meanwhile: two aliases of one user are often two recipients of
         one transaction. directory: where the attempts are noted. Raises TempFail where that takes too long."""
         fd = -1
-        with suppress(OSError):
-            fd = os.open(directory / attempts.NAME, _OPEN, 0o600) if self._key else -1
+        with suppress(TempFail):
+            fd = attempts.open_notes(directory)[0] if self._key else -1
         try:
             if fd >= 0:
                 _wait_for(fd, bytes.fromhex(self._key))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from milters.config import PROGRAM, Root, assemble
 from milters.quarantine.keeper import Keeper
-from tamis.check import Closing, Services
+from tamis import registry
+from tamis.check import Services
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -61,12 +62,4 @@ class Program:
         self._root, self._checks = root, checks
         self.pipeline = self._pipeline(root, checks)
         self.keeper = self._keeper(root)
-        return self._closed(replaced)
-
-    async def _closed(self, checks: Iterable[Configured]) -> None:
-        for each in checks:
-            if isinstance(each.check, Closing):
-                try:
-                    await each.check.close()
-                except Exception as exc:  # the others must be closed all the same
-                    self._log.exception("a check was not closed", exc, check=each.label)
+        return registry.close(replaced, self._log)

@@ -17,7 +17,8 @@ from pathlib import Path
 from policyd.config import PROGRAM, PolicydConfig, Root, assemble
 from policyd.server import PolicyServer
 from policyd.unasked import tell_unasked
-from tamis.check import Attended, Closing, Finishing, SelfTesting, Services, Succeeding
+from tamis import registry
+from tamis.check import Attended, Finishing, SelfTesting, Services, Succeeding
 from tamis.config.load import load
 from tamis.dns import DnsResolver
 from tamis.journal import Journal
@@ -85,7 +86,7 @@ class Program:
         await life.drain(server.drain(limit_s), limit_s + DRAIN_MARGIN_S)
         await self._finish()
         await asyncio.gather(*self._retiring)
-        await _close(self._checks, self._log)
+        await registry.close(self._checks, self._log)
         await self._state.store.close()
         self._state.journal.close()
 
@@ -188,17 +189,8 @@ async def _close_after(
 ) -> None:
     if requests:
         await asyncio.wait(requests)
-    await _close(checks, log)
+    await registry.close(checks, log)
     if old.store is not new.store:
         await old.store.close()
     if old.journal is not new.journal:
         old.journal.close()
-
-
-async def _close(checks: tuple[Configured, ...], log: Log) -> None:
-    for each in checks:
-        if isinstance(each.check, Closing):
-            try:
-                await each.check.close()
-            except Exception as exc:  # drivers raise what they like; others must be closed all the same
-                log.exception("a check was not closed", exc, check=each.label)

@@ -7,16 +7,17 @@ entry point group ``tamis.checks``. Nothing registers itself by being imported.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from tamis.check import Check
+from tamis.check import Check, Closing
 from tamis.config.load import Loader, Where, keys_of
 from tamis.config.schema import Duration, option, options_of
 from tamis.config.suggest import unknown
 from tamis.config.units import quoted
 from tamis.errors import ConfigError, Problem
+from tamis.log import Log
 
 GROUP = "tamis.checks"
 
@@ -33,6 +34,16 @@ class Configured:
     mode: Mode = "enforce"
     on_error: OnError = "defer"
     deadline_s: float = math.inf
+
+
+async def close(checks: Iterable[Configured], log: Log) -> None:
+    """Close those of *checks* that hold something, when they are asked no more. Never raises."""
+    for each in checks:
+        if isinstance(each.check, Closing):
+            try:
+                await each.check.close()
+            except Exception as exc:  # drivers raise what they like; others must be closed all the same
+                log.exception("a check was not closed", exc, check=each.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

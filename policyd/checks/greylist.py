@@ -24,15 +24,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from policyd import answers
-from policyd.checks import greylist_providers
-from policyd.checks.greylist_lists import Exempt, exempt
-from policyd.checks.greylist_providers import WELL_KNOWN, Providers
+from policyd import answers, providers
 from policyd.checks.greylist_recipients import Opted
 from policyd.checks.greylist_sender import normalised
 from policyd.checks.greylist_signs import Signs
 from policyd.checks.helo import is_name
 from policyd.checks.ratelimit_windows import duration
+from policyd.exempt import Exempt, exempt
+from policyd.providers import WELL_KNOWN, Providers
 from policyd.tables.keyed import Kind as Keys
 from policyd.wording import Wording, parse, problems
 from tamis.auth.psl import suffix_list
@@ -165,7 +164,7 @@ class Greylist:
             opted=Opted(self.recipient_tables, listed_only=self.unlisted == "off"),
         )
         object.__setattr__(self, "_prepared", prepared)
-        object.__setattr__(self, "_providers", Providers(greylist_providers.domains(self.providers)))
+        object.__setattr__(self, "_providers", Providers(providers.domains(self.providers)))
 
     def problems(self) -> Iterator[str]:
         """Times that contradict each other, words that cannot be said, and entries that can never match."""
@@ -180,7 +179,7 @@ class Greylist:
             suffix_list()  # now, and not while the first client waits
         except OSError as exc:
             yield f"spf: the public suffix list cannot be read: {exc.strerror}"
-        yield from greylist_providers.problems(self.providers)
+        yield from providers.problems(self.providers)
         for each in (self._prepared.clients, self._prepared.recipients, self._prepared.domains):
             yield from each.faults
 

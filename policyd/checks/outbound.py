@@ -22,15 +22,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
 
-from policyd import answers
+from policyd import answers, providers
 from policyd.answers import Answer
-from policyd.checks import greylist_providers, outbound_answers
-from policyd.checks.greylist_providers import Providers
+from policyd.checks import outbound_answers
 from policyd.checks.outbound_answers import PLACEHOLDERS
 from policyd.checks.outbound_signals import HOLD, LOCK, SLOW, WARN, Asked, Counts, Signals, asked
 from policyd.checks.ratelimit_windows import duration
 from policyd.keys import word
 from policyd.notices import STAGE_NAMES, Notice, Notices, NoticesConfig
+from policyd.providers import Providers
 from tamis.check import Services
 from tamis.clients import Address, address, within
 from tamis.config.schema import Duration, Network, Rate, option
@@ -116,7 +116,7 @@ class Outbound:
         prepared = _Prepared(sets, made, _countries(self.geoip), lives, exempt)
         object.__setattr__(self, "_prepared", prepared)
         object.__setattr__(self, "_notices", Notices(self.notices))
-        of = greylist_providers.domains(self.ignored_providers)
+        of = providers.domains(self.ignored_providers)
         object.__setattr__(self, "_providers", Providers(of))
 
     def _texts(self) -> dict[int, str]:
@@ -138,7 +138,7 @@ class Outbound:
             if getattr(self.signals, name).many > self.remember_at_most:
                 yield f"remember_at_most: is below signals.{name}.many, which is never reached"
         yield from outbound_answers.problems(self._texts(), self._prepared.answers, self.stages)
-        yield from greylist_providers.problems(self.ignored_providers, "ignored_providers")
+        yield from providers.problems(self.ignored_providers, "ignored_providers")
         for each in self.home_countries:
             if not (len(each) == 2 and each.isascii() and each.isalpha() and each.isupper()):
                 yield f"home_countries: {each!r} is no country such as FR"

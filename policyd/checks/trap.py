@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from policyd import answers
 from policyd.answers import WORDS, Answer
-from policyd.checks.greylist_lists import Exempt, exempt
+from policyd.exempt import Exempt, exempt
 from policyd.tables.keyed import Kind as Keys
 from tamis.check import Services
 from tamis.clients import LOOPBACK, is_ours

@@ -34,9 +34,7 @@ MAX_LINE_BYTES = 16_384
 MAX_BATCH_BYTES = 1 << 20
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-_escaping = json.JSONEncoder(
-    separators=(",", ":")
-).encode  # ASCII only: a lone surrogate survives the way back
+_escaping = json.JSONEncoder(separators=(",", ":")).encode  # a lone surrogate survives the way back
 
 
 class Journal:

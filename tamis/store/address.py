@@ -93,9 +93,8 @@ def parse_address(url: str) -> Address:
 def _sqlite(parts: SplitResult) -> SqliteAddress:
     if parts.netloc or len(parts.path) < 2 or parts.path.endswith("/") or parts.query or parts.fragment:
         raise ValueError("write it as sqlite:///absolute/path, with three slashes")
-    return SqliteAddress(
-        Path("/", _path(parts).lstrip("/"))
-    )  # a fourth slash, as SQLAlchemy writes it, says no more
+    # A fourth slash, as SQLAlchemy writes it, says no more.
+    return SqliteAddress(Path("/", _path(parts).lstrip("/")))
 
 
 def _redis(parts: SplitResult) -> RedisAddress:

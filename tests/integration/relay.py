@@ -107,8 +107,3 @@ def codes(client: smtplib.SMTP, *recipients: str, sender: str = "a@example.net")
     found = [client.rcpt(recipient)[0] for recipient in recipients]
     client.rset()
     return found
-
-
-def mail_log(door: Gate) -> str:
-    path = door.postfix.root / "mail.log"
-    return path.read_text() if path.exists() else ""

@@ -11,8 +11,7 @@ from socket import AF_UNIX, socket
 
 import pytest
 
-from tests.integration.mail_log import warnings
-from tests.integration.relay import OBEYED, REFUSED, SENDER, codes, mail_log, wired
+from tests.integration.relay import OBEYED, REFUSED, SENDER, codes, wired
 from tests.policyd.daemon import ACCOUNT, Client, Daemon, users, workplace
 from tests.policyd.requests import attributes, wire
 
@@ -47,12 +46,11 @@ def test_reloads_under_load_refuse_nobody_and_a_bad_file_keeps_the_rules() -> No
         assert set(heard) == {250}
         assert set(line.replies) == {b"action=DUNNO\n\n"}
         assert line.connections <= 6
-        assert not warnings(mail_log(door))
+        assert not door.postfix.warnings()
 
 
 ACTIVATE = """
 import os, sys
-from tests.integration.mail_log import warnings
 os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="policyd")
 os.execv(sys.argv[2], sys.argv[2:])

@@ -28,7 +28,7 @@ import dns.rrset
 import pytest
 
 from demo.nameserver import NameServer, Zone
-from tests.integration.relay import REFUSED, SENDER, codes, mail_log, send, wired
+from tests.integration.relay import REFUSED, SENDER, codes, send, wired
 from tests.integration.test_policyd_postfix import begin
 from tests.redis_server import free_port
 
@@ -45,7 +45,7 @@ def test_a_session_of_three_messages_to_six_is_one_connection() -> None:
                     send(client)
             assert len(line.replies) - before == 3 * (6 + 2)  # DATA and END-OF-MESSAGE ask too
             assert line.connections - connections <= 1
-        assert "problem talking" not in mail_log(door)
+        assert "problem talking" not in door.postfix.log()
 
 
 def test_a_request_whose_reply_is_lost_on_the_way_is_counted_once() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from demo.nameserver import NameServer
-from tests.integration.mail_log import warnings
 from tests.integration.test_policyd_postfix import MAIN, Gate, _greets, begin, prepare, write
 from tests.policyd.daemon import running, workplace
 from tests.redis_server import free_port, redis_server
@@ -75,7 +74,7 @@ def test_a_message_waits_and_comes_in_with_one_header_that_names_nobody() -> Non
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         [header] = [line for line in shown.splitlines() if line.startswith("X-Greylist:")]
         assert re.fullmatch(r"X-Greylist: delayed \d+ seconds by Tamis at mx\.example\.org; .* -0000", header)
-        assert not warnings((door.postfix.root / "mail.log").read_text())
+        assert not door.postfix.warnings()
 
 
 def test_sixteen_recipients_of_which_three_are_refused_are_thirteen_and_one_message() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tamis.cli.__main__ import main
-from tests.integration.mail_log import warnings
 from tests.integration.store import needs_dovecot
 from tests.integration.test_policyd_greylist import gate
 from tests.integration.test_policyd_life import OBEYED
@@ -120,7 +119,7 @@ def test_an_account_that_bursts_is_held_locked_and_unlocked() -> None:
         # warn, hold and lock: three notices to the admin, two to the user, three to the webhook, and no more
         door.daemon.wait_for(lambda: (len(server.messages), len(hook.taken)) == (5, 3))
         assert "notice not sent" not in door.daemon.log
-        assert not warnings((door.postfix.root / "mail.log").read_text())
+        assert not door.postfix.warnings()
 
 
 def test_what_postfix_refuses_is_seen_at_data() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.mail_log import warnings
 from tests.integration.test_policyd_postfix import Gate, begin, gate
 
 pytestmark = pytest.mark.integration
@@ -34,11 +33,6 @@ def send(gate: Gate, *recipients: str) -> None:
         assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
 
 
-def log(gate: Gate) -> str:
-    path = gate.postfix.root / "mail.log"
-    return path.read_text() if path.exists() else ""
-
-
 @pytest.mark.parametrize("stage", ["rcpt", "data", "end_of_message"])
 @pytest.mark.parametrize(
     ("action", "effects"),
@@ -55,10 +49,10 @@ def log(gate: Gate) -> str:
 def test_a_message_goes_where_a_rule_says(gate: Gate, action: str, effects: list[str], stage: str) -> None:
     rules(gate, f"{action} at {stage}")
     send(gate, "r@example.com")
-    gate.daemon.wait_for(lambda: "removed" in log(gate))
-    assert [effect for effect in effects if effect not in log(gate)] == []
-    assert not warnings(log(gate))
-    assert (": to=<r@example.com>, relay" in log(gate)) is not action.startswith("REDIRECT")
+    gate.daemon.wait_for(lambda: "removed" in gate.postfix.log())
+    assert [effect for effect in effects if effect not in gate.postfix.log()] == []
+    assert not gate.postfix.warnings()
+    assert (": to=<r@example.com>, relay" in gate.postfix.log()) is not action.startswith("REDIRECT")
 
 
 def test_hold_keeps_it_with_the_header_that_an_earlier_stage_gave(gate: Gate) -> None:
@@ -67,15 +61,15 @@ def test_hold_keeps_it_with_the_header_that_an_earlier_stage_gave(gate: Gate) ->
     gate.daemon.wait_for(lambda: gate.postfix.held() == 1)
     [path] = [path for path in (gate.postfix.root / "spool/hold").rglob("*") if path.is_file()]
     assert path.read_bytes().count(b"X-Odd: from a@example.net") == 1
-    assert not warnings(log(gate))
+    assert not gate.postfix.warnings()
 
 
 def test_at_data_one_copy_goes_out_however_many_recipients_there_are(gate: Gate) -> None:
     """Said at each RCPT, Postfix 3.7 sends two."""
     rules(gate, "BCC archive@example.com at data")
     send(gate, "r1@example.com", "r2@example.com", "r3@example.com")
-    gate.daemon.wait_for(lambda: "removed" in log(gate))
-    assert log(gate).count("to=<archive@example.com>, relay") == 1
+    gate.daemon.wait_for(lambda: "removed" in gate.postfix.log())
+    assert gate.postfix.log().count("to=<archive@example.com>, relay") == 1
 
 
 def test_the_score_of_a_check_and_that_of_a_rule_make_a_refusal(gate: Gate) -> None:

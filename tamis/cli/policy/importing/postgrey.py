@@ -234,7 +234,7 @@ def _of_recipients(source: Source, entries: list[str]) -> bool:
 
 def _unfit(entry: str, *, recipients: bool) -> str:
     """Why our check does not take an entry; "" if it does."""
-    from policyd.checks.greylist_lists import exempt
+    from policyd.exempt import exempt
     from policyd.tables.keyed import Kind
 
     kind = Kind.MAILBOX if recipients else Kind.CLIENT

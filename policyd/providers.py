@@ -1,4 +1,4 @@
-"""greylist_providers - the servers of large providers, as their SPF records name them; kept fresh beside the requests.
+"""providers - the servers of large providers, as their SPF records name them; kept fresh beside the requests.
 
 Each provider is walked to the end: includes, redirect, a and mx (RFC 7208). What depends on the message (exists, ptr,
 macros) names no servers and is left out. The resolver believes a record as long as its TTL, so walking again is cheap
@@ -21,7 +21,7 @@ from tamis.dns import Resolver
 from tamis.errors import TempFail
 
 WELL_KNOWN = "well-known"
-LIST = Path(__file__).with_name("greylist_providers.txt")
+LIST = Path(__file__).with_name("providers.txt")
 
 # Of one provider. The largest need some 20 look-ups and 200 networks.
 MAX_LOOK_UPS = 200

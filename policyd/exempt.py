@@ -1,4 +1,4 @@
-"""greylist_lists - who is never asked to wait: lists of the configuration, and the whitelist files of postgrey.
+"""exempt - who is never asked to wait: lists of the configuration, and the whitelist files of postgrey.
 
     clients         192.0.2.7   192.0.2 (the same as 192.0.2.0/24)   example.org with all below   /regular expression/
     recipients      ann@example.org   postmaster@   example.org with all below   /regular expression/

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from policyd.checks.greylist import Greylist
-from policyd.checks.greylist_providers import (
+from policyd.checks.ratelimit import RateLimit
+from policyd.program import succeed
+from policyd.providers import (
     MAX_LOOK_UPS,
     MAX_NETWORKS,
     WELL_KNOWN,
@@ -19,8 +21,6 @@ from policyd.checks.greylist_providers import (
     domains,
     networks_of,
 )
-from policyd.checks.ratelimit import RateLimit
-from policyd.program import succeed
 from tamis.dns import ZoneResolver
 from tamis.errors import TempFail
 from tamis.registry import Configured
