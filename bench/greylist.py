@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from bench.figure import Figure
-from bench.servers import UNPRIVILEGED, compiled, give_away, load, running, say
+from bench.servers import UNPRIVILEGED, compiled, give_away, load, running, say, serving
 from tamis.store import Patience, open_store
 from tamis.store.config import StoreConfig
 
@@ -73,7 +72,7 @@ def _measure(directory: Path, errands: int) -> tuple[float, float]:
     config = place / "tamis.toml"
     config.write_text(CONFIG.format(directory=place, address=address, user=UNPRIVILEGED))
     client = compiled("policyload", directory)
-    with running([sys.executable, "-m", "policyd", "-c", str(config)], directory / "log", address):
+    with running(serving("policyd", config), directory / "log", address):
         rate = load(client, address, CONNECTIONS, REQUESTS, SENDERS, "RCPT", "stranger")["req_per_s"]
         return rate, _resident_mib(str(config))
 

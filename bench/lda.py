@@ -12,14 +12,13 @@ import compileall
 import contextlib
 import os
 import pwd
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.figure import Figure
-from bench.servers import UNPRIVILEGED, compiled, load_anywhere, running, say
+from bench.servers import UNPRIVILEGED, compiled, installed, load_anywhere, running, say, serving
 from lda.client.compile import compile_client
 
 ROUNDS = 3
@@ -134,9 +133,9 @@ class Contender:
 
 def python_client() -> list[str]:
     """The command of tamis-lda in Python, byte-compiled as an installation has it."""
-    client = Path(__file__).parents[1] / "lda" / "client"
-    compileall.compile_dir(client, quiet=2)
-    return [sys.executable, "-I", "-S", str(client / "pipe.py")]
+    python, packages = installed()
+    compileall.compile_dir(packages / "lda" / "client", quiet=2)
+    return [python, "-I", "-S", str(packages / "lda" / "client" / "pipe.py")]
 
 
 def run() -> Iterator[Figure]:
@@ -258,8 +257,7 @@ def tamis(directory: Path) -> Iterator[str]:
     uid, gid = owner()
     config = directory / "tamis.toml"
     config.write_text(TAMIS.format(directory=directory, user=UNPRIVILEGED, uid=uid, gid=gid))
-    command = [sys.executable, "-m", "lda", "-c", str(config)]
-    with running(command, directory / "log", f"{directory}/lmtp", cores=[]):
+    with running(serving("lda", config), directory / "log", f"{directory}/lmtp", cores=[]):
         yield f"{directory}/lmtp"
 
 

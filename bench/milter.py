@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from bench.servers import (
     give_away,
     load_anywhere,
     say,
+    serving,
     started,
 )
 from tamis.auth.dkim_sign import Signer, sign
@@ -168,8 +168,7 @@ def tamis(directory: Path, transport: str, checks: str, workers: int = 2) -> Ite
         directory=directory, transport=transport, user=UNPRIVILEGED, metrics=free_port(), workers=workers
     )
     config.write_text(text + checks)
-    command = [sys.executable, "-m", "milters", "-c", str(config)]
-    with started(command, directory / "log", f"{directory}/socket", []) as process:
+    with started(serving("milters", config), directory / "log", f"{directory}/socket", []) as process:
         yield f"{directory}/socket", process.pid
 
 

@@ -28,6 +28,7 @@ from bench.servers import (
     load,
     running,
     say,
+    serving,
 )
 
 ROUNDS = 5
@@ -126,8 +127,7 @@ def tamis(directory: Path, store: str) -> Iterator[str]:
             metrics=free_port(),
         )
     )
-    command = [sys.executable, "-m", "policyd", "-c", str(config)]
-    with running(command, directory / "log", address):
+    with running(serving("policyd", config), directory / "log", address):
         yield address
 
 

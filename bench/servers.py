@@ -5,7 +5,9 @@ Peers come from Debian's packages and are run as shipped, with their state and s
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import grp
 import json
 import os
@@ -15,9 +17,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from demo.install import install
 
 SOURCE = Path(__file__).parent
 READY_S = 20.0
@@ -32,6 +37,25 @@ LOAD_CORES = _CORES[1:] or _CORES
 def pinned(cores: list[int], command: list[str]) -> list[str]:
     """*command*, kept to *cores*; none: wherever the kernel likes."""
     return command if not cores else ["taskset", "-c", ",".join(map(str, cores)), *command]
+
+
+@functools.cache
+def installed() -> tuple[str, Path]:
+    """The Python that runs our servers, and where its packages are: those of a copy where they become UNPRIVILEGED, who
+    may not enter a checkout below /root."""
+    if not UNPRIVILEGED:
+        return sys.executable, SOURCE.parent
+    say("installing a copy of Tamis")
+    prefix = Path(tempfile.mkdtemp(prefix="tamis-bench-"))
+    atexit.register(shutil.rmtree, prefix, ignore_errors=True)
+    prefix.chmod(0o755)
+    install(prefix)
+    return str(prefix / "bin/python"), next(prefix.glob("lib/python*/site-packages"))
+
+
+def serving(package: str, config: Path) -> list[str]:
+    """The command of one of our servers."""
+    return [installed()[0], "-P", "-m", package, "-c", str(config)]
 
 
 @contextlib.contextmanager
